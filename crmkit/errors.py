@@ -1,0 +1,67 @@
+"""What can go wrong, said so that the reader can mend it: where, what was found, and what to do.
+
+The words live in `texts/` under `error.<ClassName>.<reason>` and are read when the message is shown, so the same error
+speaks the language of whoever reads it.
+"""
+
+from __future__ import annotations
+
+from crmkit.texts import text
+
+
+class _Spoken:
+    """A message kept as key and values; the words are looked up when it is shown."""
+
+    key: str
+    values: dict[str, object]
+
+    def __init__(self, reason: str, /, **values: object) -> None:
+        self.key = f"error.{type(self).__name__}.{reason}"
+        self.reason = reason
+        self.values = values
+        super().__init__(reason, values)  # BaseException keeps args: errors can be pickled and sent between processes
+
+    def __str__(self) -> str:
+        return text(self.key, **self.values)
+
+
+class CrmkitError(_Spoken, Exception):
+    """Base of every error crmkit raises on purpose."""
+
+
+class ColumnError(CrmkitError, ValueError):
+    """A column is missing, or holds something other than the data model asks for."""
+
+
+class MissingColumn(ColumnError, KeyError):
+    """A table lacks a column it cannot do without."""
+
+    __str__ = _Spoken.__str__  # KeyError would show the repr
+
+
+class WrongType(ColumnError, TypeError):
+    """A column holds text where dates or numbers are due, or the like."""
+
+
+class ParameterError(CrmkitError, ValueError):
+    """An argument makes no sense: a start after the end, an unknown variant, a horizon of zero days."""
+
+
+class EmptyTable(CrmkitError, ValueError):
+    """A table or file holds no row at all."""
+
+
+class UnreadableFile(CrmkitError, ValueError):
+    """A file cannot be read as what it is said to be."""
+
+
+class CrmkitWarning(_Spoken, UserWarning):
+    """Base of every warning crmkit gives on purpose."""
+
+
+class RowsLeftOut(CrmkitWarning):
+    """Rows could not be used: how many, and why."""
+
+
+class AmbiguousFigure(CrmkitWarning):
+    """Another definition in common use gives another number on the same data."""

@@ -1,0 +1,163 @@
+"""The one door for tables: any engine in, columns checked, the same kind of table out.
+
+Metrics never see an engine. They open a table here, write order-free narwhals expressions that *reduce* it, and fetch
+only the small result.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from crmkit import schema
+from crmkit.errors import MissingColumn, ParameterError, WrongType
+
+if TYPE_CHECKING:
+    from crmkit.schema import Kind
+
+Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+Columns = Mapping[str, str] | None
+"""Own column names by the data model's: `{"customer_id": "会員ID"}`."""
+
+_DATES = (nw.Datetime, nw.Date)
+
+
+def open_table(native: Any, table: str, *, needs: Sequence[str], columns: Columns = None, extra: str | None = None) -> Frame:
+    """Check a table and give the needed columns under the data model's names.
+
+    Args:
+        native: pandas, Polars (eager or lazy), PyArrow, DuckDB or PySpark table.
+        table: Name of the table in the data model; its types are what is checked.
+        needs: Columns to have; a needed column that the model does not require may be absent.
+        columns: Own column names by the model's.
+        extra: One more column to keep, under its own name (for `by=`).
+
+    Raises:
+        MissingColumn: naming the table, the column and the nearest name found.
+        WrongType: a column holds text where dates or numbers are due, or instants with a zone.
+        ParameterError: `native` is no table, or `columns` names a column that the model does not have.
+    """
+    frame = _as_frame(native)
+    model = schema.TABLES[table]
+    own = dict(columns or {})
+    found = frame.collect_schema()
+    for name in own:
+        if name not in model:
+            raise ParameterError("unknown_model_column", table=table, column=name, nearest=_nearest(name, _names(model)))
+    picked = []
+    for name in needs:
+        source = own.get(name, name)
+        if source in found:
+            picked.append(_checked(frame, table, name, source, found[source], model[name].kind))
+        elif name in model.required or name in own:
+            raise MissingColumn(
+                "table", table=table, column=source, nearest=_nearest(source, list(found)), found=", ".join(found)
+            )
+    if extra is not None:
+        if extra not in found:
+            raise MissingColumn(
+                "table", table=table, column=extra, nearest=_nearest(extra, list(found)), found=", ".join(found)
+            )
+        picked.append(nw.col(extra).alias("group"))
+    return frame.select(*picked)
+
+
+def rows(frame: Frame) -> list[dict[str, Any]]:
+    """Fetch a small result to the client, as plain Python rows."""
+    small = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    return list(small.iter_rows(named=True))
+
+
+def row(frame: Frame) -> dict[str, Any]:
+    """Fetch a one-row result to the client."""
+    (only,) = rows(frame)
+    return only
+
+
+def numbers(frame: Frame, stop: int) -> Frame:
+    """A table of the same kind with one column, `age` = 0, 1, … `stop - 1`; engines cannot make rows from nothing."""
+    if not isinstance(frame, nw.LazyFrame):
+        return nw.from_dict({"age": list(range(stop))}, backend=frame.implementation)
+    native = frame.to_native()
+    if frame.implementation.is_duckdb():
+        return nw.from_native(native.limit(1).aggregate(f"unnest(range({int(stop)})) AS age"))
+    if frame.implementation.is_pyspark():
+        return nw.from_native(native.sparkSession.range(stop).withColumnRenamed("id", "age"))
+    return nw.from_dict({"age": list(range(stop))}, backend=frame.implementation).lazy()
+
+
+def instant(value: str | date | datetime | Any, parameter: str) -> datetime:
+    """Read a parameter that is a point in time: "2026-03-01", a date or a datetime, in local wall time.
+
+    Raises:
+        ParameterError: if it cannot be read, or carries a zone.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ParameterError("not_a_date", parameter=parameter, value=value) from None
+    if isinstance(value, datetime):  # also pandas.Timestamp
+        if value.tzinfo is not None:
+            raise ParameterError("zoned", parameter=parameter, value=value)
+        return datetime(*value.timetuple()[:6], value.microsecond)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    raise ParameterError("not_a_date", parameter=parameter, value=value)
+
+
+def day_number(at: nw.Expr) -> nw.Expr:
+    """Days since 0000-03-01 of the civil calendar, in integers; works where an engine has no durations."""
+    year = at.dt.year().cast(nw.Int64)
+    month = at.dt.month().cast(nw.Int64)
+    shifted = (month + 9) % 12  # March is month 0, so that the leap day comes last
+    year = year - nw.when(month <= 2).then(1).otherwise(0)
+    days = 365 * year + year // 4 - year // 100 + year // 400
+    return days + (153 * shifted + 2) // 5 + at.dt.day().cast(nw.Int64) - 1
+
+
+def _as_frame(native: Any) -> Frame:
+    try:
+        return nw.from_native(native)
+    except TypeError:
+        raise ParameterError("no_table", found=type(native).__name__) from None
+
+
+def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind: Kind) -> nw.Expr:
+    """The column under its model name, after a look at its type."""
+    column = nw.col(source)
+    if kind in ("instant", "date"):
+        if not isinstance(dtype, _DATES):
+            raise WrongType(kind, table=table, column=source, found=dtype, sample=_sample(frame, source))
+        if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+            if not frame.implementation.is_pyspark():  # Spark's plain timestamp always has the session's zone
+                raise WrongType("zoned", table=table, column=source, found=dtype, zone=dtype.time_zone)
+            column = column.dt.replace_time_zone(None)
+        if isinstance(dtype, nw.Date):
+            column = column.cast(nw.Datetime("us"))
+    elif kind in ("amount", "number", "integer") and not dtype.is_numeric() and dtype != nw.Unknown:
+        raise WrongType("number", table=table, column=source, found=dtype, sample=_sample(frame, source))
+    elif kind == "flag" and dtype != nw.Boolean:
+        raise WrongType("flag", table=table, column=source, found=dtype, sample=_sample(frame, source))
+    return column.alias(name)
+
+
+def _sample(frame: Frame, column: str) -> str:
+    found = [str(item[column]) for item in rows(frame.select(column).head(3))]
+    return ", ".join(repr(value) for value in found)
+
+
+def _names(model: schema.Table) -> list[str]:
+    return [column.name for column in model.columns]
+
+
+def _nearest(name: str, candidates: list[str]) -> str:
+    """The candidate that looks most like `name`; "" where none does."""
+    lowered = {candidate.lower(): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[close[0]] if close else ""
+
