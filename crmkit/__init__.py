@@ -1,1 +1,78 @@
-"""crmkit: a course, a laboratory and a toolbox for customer relationship management, in Japanese and English."""
+"""crmkit: a course, a laboratory and a toolbox for customer relationship management, in Japanese and English.
+
+The face of the package: everything here loads when first used, so that `import crmkit` is quick.
+
+Examples:
+    >>> import crmkit
+    >>> orders = crmkit.sample("ten_customers").orders
+    >>> float(crmkit.repeat_rate(orders, start="2026-03-01", end="2026-04-01"))
+    0.5
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crmkit.datasets import load, sample
+    from crmkit.estimate import Estimate
+    from crmkit.metrics.cohorts import cohort_retention
+    from crmkit.metrics.retention import (
+        churn_rate,
+        lapse_rate,
+        reactivation_rate,
+        repeat_customers,
+        repeat_rate,
+        repeater_share,
+        repurchase_rate,
+        retention_rate,
+    )
+    from crmkit.texts import term, use_language
+
+_ROOMS = {
+    "crmkit.datasets": ("load", "sample"),
+    "crmkit.estimate": ("Estimate",),
+    "crmkit.metrics.cohorts": ("cohort_retention",),
+    "crmkit.metrics.retention": (
+        "churn_rate",
+        "lapse_rate",
+        "reactivation_rate",
+        "repeat_customers",
+        "repeat_rate",
+        "repeater_share",
+        "repurchase_rate",
+        "retention_rate",
+    ),
+    "crmkit.texts": ("term", "use_language"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__version__ = version("crmkit")
+__all__ = [
+    "Estimate",
+    "churn_rate",
+    "cohort_retention",
+    "lapse_rate",
+    "load",
+    "reactivation_rate",
+    "repeat_customers",
+    "repeat_rate",
+    "repeater_share",
+    "repurchase_rate",
+    "retention_rate",
+    "sample",
+    "term",
+    "use_language",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOM_OF:
+        return getattr(import_module(_ROOM_OF[name]), name)
+    raise AttributeError(f"module 'crmkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -9,23 +9,26 @@ from __future__ import annotations
 from crmkit.texts import text
 
 
-class _Spoken:
+class _Spoken(Exception):
     """A message kept as key and values; the words are looked up when it is shown."""
 
-    key: str
-    values: dict[str, object]
-
     def __init__(self, reason: str, /, **values: object) -> None:
-        self.key = f"error.{type(self).__name__}.{reason}"
+        super().__init__(reason)
         self.reason = reason
         self.values = values
-        super().__init__(reason, values)  # BaseException keeps args: errors can be pickled and sent between processes
 
     def __str__(self) -> str:
-        return text(self.key, **self.values)
+        return text(f"error.{type(self).__name__}.{self.reason}", **self.values)
+
+    def __reduce__(self) -> tuple[object, ...]:  # so that errors travel between processes
+        return _rebuild, (type(self), self.reason, self.values)
 
 
-class CrmkitError(_Spoken, Exception):
+def _rebuild(kind: type[_Spoken], reason: str, values: dict[str, object]) -> _Spoken:
+    return kind(reason, **values)
+
+
+class CrmkitError(_Spoken):
     """Base of every error crmkit raises on purpose."""
 
 

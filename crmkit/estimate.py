@@ -18,7 +18,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit.errors import CrmkitWarning
 from crmkit.frames import Frame
-from crmkit.texts import has_text, term, text
+from crmkit.texts import text
 
 LEVEL = 0.95
 
@@ -49,7 +49,7 @@ class Definition:
 
     @property
     def metric(self) -> str:
-        """The metric's name, which is its glossary key too."""
+        """The metric's name: the function that made the figure."""
         return self.id.split(".")[0]
 
     def __str__(self) -> str:
@@ -69,7 +69,8 @@ class Estimate:
         definition: Which formula, with which parameters.
         unit: "share" or "count".
         excluded: Rows left out, by reason.
-        besides: Other figures on the same data, by name: what another formula gives (a share) or how many were set apart (a count).
+        besides: Other figures on the same data, by name: what another formula gives (a share), or how many were set
+            apart (a count).
         notes: Warnings that belong to the figure.
         level: Confidence level of the interval.
 
@@ -115,15 +116,16 @@ class Estimate:
     @property
     def label(self) -> str:
         """The metric's name in the language in use."""
-        key = f"variant.{self.definition.id}"
-        return text(key) if has_text(key) else term(self.definition.metric).label
+        return text(f"metric.{self.definition.id}")
 
     @property
     def interval(self) -> str:
         """The interval in words; says so where there is none."""
         if math.isnan(self.low):
             return text("estimate.no_interval")
-        return text("estimate.interval", low=self.shown(self.low), high=self.shown(self.high), level=f"{self.level:.0%}")
+        return text(
+            "estimate.interval", low=self.shown(self.low), high=self.shown(self.high), level=f"{self.level:.0%}"
+        )
 
     def shown(self, value: float) -> str:
         """A value in this figure's unit, as people write it."""
@@ -134,12 +136,20 @@ class Estimate:
     def _repr_html_(self) -> str:
         lines = [
             (text("estimate.interval_label"), self.interval),
-            (text("estimate.counted"), text("estimate.of", numerator=shown_count(self.numerator), denominator=shown_count(self.denominator))),
+            (
+                text("estimate.counted"),
+                text("estimate.of", numerator=shown_count(self.numerator), denominator=shown_count(self.denominator)),
+            ),
             (text("estimate.window"), str(self.window)),
             (text("estimate.definition"), f"{self.definition} [{self.definition.id}]"),
         ]
         if any(self.excluded.values()):
-            lines.append((text("estimate.excluded"), "; ".join(f"{text(f'excluded.{why}')}: {n:,}" for why, n in self.excluded.items() if n)))
+            lines.append(
+                (
+                    text("estimate.excluded"),
+                    "; ".join(f"{text(f'excluded.{why}')}: {n:,}" for why, n in self.excluded.items() if n),
+                )
+            )
         lines += [
             (text(f"besides.{name}"), shown_count(value) if isinstance(value, int) else self.shown(value))
             for name, value in self.besides.items()
@@ -151,8 +161,9 @@ class Estimate:
             for name, value in lines
         )
         return (
-            f"<div><strong>{html.escape(self.label)}: <span style='font-size:1.4em'>{html.escape(self.shown(self.value))}"
-            f"</span></strong><table>{body}</table></div>"
+            f"<div><strong>{html.escape(self.label)}: "
+            f"<span style='font-size:1.4em'>{html.escape(self.shown(self.value))}</span></strong>"
+            f"<table>{body}</table></div>"
         )
 
 
@@ -189,7 +200,15 @@ def share(numerator: int, denominator: int, window: Window, definition: Definiti
     low, high = wilson(numerator, denominator)
     value = numerator / denominator
     return Estimate(
-        value, max(0.0, min(low, value)), min(1.0, max(high, value)), denominator, numerator, denominator, window, definition, **more
+        value,
+        max(0.0, min(low, value)),
+        min(1.0, max(high, value)),
+        denominator,
+        numerator,
+        denominator,
+        window,
+        definition,
+        **more,
     )
 
 
@@ -198,7 +217,16 @@ def count(numerator: int, denominator: int, window: Window, definition: Definiti
     base = share(numerator, denominator, window, definition)
     value = float(numerator) if denominator else math.nan
     return Estimate(
-        value, base.low * denominator, base.high * denominator, denominator, numerator, denominator, window, definition, unit="count", **more
+        value,
+        base.low * denominator,
+        base.high * denominator,
+        denominator,
+        numerator,
+        denominator,
+        window,
+        definition,
+        unit="count",
+        **more,
     )
 
 
@@ -209,18 +237,20 @@ def ratio(numerator: int, denominator: int, window: Window, definition: Definiti
 
 
 def share_columns(groups: Frame) -> Frame:
-    """Add `value`, `low`, `high` and `n` to a table with `numerator` and `denominator`; null where the latter is 0."""
+    """Shares with intervals from a table of `group`, `numerator`, `denominator`, `lost`; null where the base is 0."""
     # The division comes after the empty groups are turned into nulls: engines disagree on 0/0.
     counted = groups.with_columns(base=nw.when(nw.col("denominator") > 0).then(nw.col("denominator")))
     low, high = wilson(nw.col("numerator"), nw.col("base"))
+    there = nw.col("denominator") > 0
     return counted.select(
         "group",
         value=nw.col("numerator") / nw.col("base"),
-        low=nw.max_horizontal(low, nw.lit(0.0)),
-        high=nw.min_horizontal(high, nw.lit(1.0)),
-        n="denominator",
-        numerator="numerator",
-        denominator="denominator",
+        low=nw.when(there).then(nw.max_horizontal(low, nw.lit(0.0))),
+        high=nw.when(there).then(nw.min_horizontal(high, nw.lit(1.0))),
+        n=nw.col("denominator").cast(nw.Int64),
+        numerator=nw.col("numerator").cast(nw.Int64),
+        denominator=nw.col("denominator").cast(nw.Int64),
+        rows_left_out=nw.col("lost").cast(nw.Int64),
     )
 
 

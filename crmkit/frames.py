@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import narwhals.stable.v2 as nw
 
@@ -19,14 +19,17 @@ from crmkit.errors import MissingColumn, ParameterError, WrongType
 if TYPE_CHECKING:
     from crmkit.schema import Kind
 
-Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+Frame: TypeAlias = nw.LazyFrame[Any]
+"""An opened table, lazy or not; to the type checker all are lazy, since metrics use only what both kinds have."""
 Columns = Mapping[str, str] | None
 """Own column names by the data model's: `{"customer_id": "会員ID"}`."""
 
 _DATES = (nw.Datetime, nw.Date)
 
 
-def open_table(native: Any, table: str, *, needs: Sequence[str], columns: Columns = None, extra: str | None = None) -> Frame:
+def open_table(
+    native: Any, table: str, *, needs: Sequence[str], columns: Columns = None, extra: str | None = None
+) -> Frame:
     """Check a table and give the needed columns under the data model's names.
 
     Args:
@@ -47,7 +50,9 @@ def open_table(native: Any, table: str, *, needs: Sequence[str], columns: Column
     found = frame.collect_schema()
     for name in own:
         if name not in model:
-            raise ParameterError("unknown_model_column", table=table, column=name, nearest=_nearest(name, _names(model)))
+            raise ParameterError(
+                "unknown_model_column", table=table, column=name, nearest=_nearest(name, _names(model))
+            )
     picked = []
     for name in needs:
         source = own.get(name, name)
@@ -68,7 +73,7 @@ def open_table(native: Any, table: str, *, needs: Sequence[str], columns: Column
 
 def rows(frame: Frame) -> list[dict[str, Any]]:
     """Fetch a small result to the client, as plain Python rows."""
-    small = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    small = cast("nw.DataFrame[Any]", frame) if _in_memory(frame) else frame.collect()
     return list(small.iter_rows(named=True))
 
 
@@ -78,15 +83,20 @@ def row(frame: Frame) -> dict[str, Any]:
     return only
 
 
+def give_back(frame: Frame) -> Any:
+    """The table in its own engine's kind, its rows numbered from 0 where the engine numbers rows."""
+    return nw.maybe_reset_index(frame).to_native() if _in_memory(frame) else frame.to_native()
+
+
 def numbers(frame: Frame, stop: int) -> Frame:
     """A table of the same kind with one column, `age` = 0, 1, … `stop - 1`; engines cannot make rows from nothing."""
-    if not isinstance(frame, nw.LazyFrame):
-        return nw.from_dict({"age": list(range(stop))}, backend=frame.implementation)
+    if _in_memory(frame):
+        return cast("Frame", nw.from_dict({"age": list(range(stop))}, backend=frame.implementation))
     native = frame.to_native()
     if frame.implementation.is_duckdb():
-        return nw.from_native(native.limit(1).aggregate(f"unnest(range({int(stop)})) AS age"))
+        return _as_frame(native.limit(1).project(f"unnest(range({int(stop)})) AS age"))
     if frame.implementation.is_pyspark():
-        return nw.from_native(native.sparkSession.range(stop).withColumnRenamed("id", "age"))
+        return _as_frame(native.sparkSession.range(stop).withColumnRenamed("id", "age"))
     return nw.from_dict({"age": list(range(stop))}, backend=frame.implementation).lazy()
 
 
@@ -120,9 +130,13 @@ def day_number(at: nw.Expr) -> nw.Expr:
     return days + (153 * shifted + 2) // 5 + at.dt.day().cast(nw.Int64) - 1
 
 
+def _in_memory(frame: Frame) -> bool:
+    return isinstance(frame, nw.DataFrame)
+
+
 def _as_frame(native: Any) -> Frame:
     try:
-        return nw.from_native(native)
+        return cast("Frame", nw.from_native(native))
     except TypeError:
         raise ParameterError("no_table", found=type(native).__name__) from None
 
@@ -160,4 +174,3 @@ def _nearest(name: str, candidates: list[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     return lowered[close[0]] if close else ""
-

@@ -83,7 +83,6 @@ def _one_of(name: str, *allowed: str) -> Column:
     return Column(name, "category", allowed=allowed)
 
 
-
 _TABLES = (
     Table(
         "customers",

@@ -6,36 +6,77 @@ columns the table has are applied. What does not count is counted.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
 from crmkit import frames
-from crmkit.errors import CrmkitWarning, RowsLeftOut
+from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import share_columns
 from crmkit.frames import Columns, Frame
 
 AT = nw.col("at")
+RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
+DEFECTS = (
+    "no_customer",
+    "no_date",
+    "impossible_dates",
+)  # reasons that are a fault of the data, not a rule of the metric
+
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
-"""What to keep of each customer: an expression per row, and whether its least or greatest value is wanted."""
+"""What to keep of each customer: an expression per row, and whether its least or its greatest value is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """An opened table: `customer_id`, `at` (null where the row does not count), whatever else the metric needs, and
-    the reasons for which a row does not count."""
+class Tally:
+    """Customers counted by condition, the rows left out by reason, and the warnings given about them."""
+
+    counts: Mapping[str, int]
+    excluded: Mapping[str, int]
+    notes: tuple[CrmkitWarning, ...]
+
+    def __getitem__(self, name: str) -> int:
+        return self.counts[name]
+
+    @property
+    def about_rows(self) -> dict[str, Any]:
+        """`excluded` and `notes`, as an `Estimate` takes them."""
+        return {"excluded": self.excluded, "notes": self.notes}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An opened table with `customer_id` and `at`, which is null where the row does not count."""
 
     frame: Frame
-    reasons: Mapping[str, nw.Expr]
+    reasons: Mapping[str, nw.Expr] = field(default_factory=dict)
+
+    def per_customer(self, moments: Moments, *, born: str = "first") -> Customers:
+        """Reduce to one row per customer; `born` names the moment whose row decides a customer's group."""
+        masked = self.frame.with_columns(**{name: value for name, (value, _) in moments.items()})
+        keys = [name for name in ("customer_id", "group") if name in self.frame.collect_schema()]
+        parts = masked.group_by(*keys).agg(
+            *_least_or_greatest(moments), nw.len().alias("rows"), AT.count().alias("counted")
+        )
+        if "group" not in keys:
+            return Customers(self, parts, parts)
+        whole = parts.group_by("customer_id").agg(
+            *_least_or_greatest({name: (nw.col(name), how) for name, (_, how) in moments.items()})
+        )
+        # A customer belongs to the group of the first row that counts; of several at that instant, to the least.
+        home = parts.select("customer_id", "group", nw.col(born).alias("_born"))
+        home = whole.join(home, left_on=["customer_id", born], right_on=["customer_id", "_born"], how="inner")
+        home = home.group_by("customer_id").agg(nw.col("group").min())
+        return Customers(self, parts, whole.join(home, on="customer_id", how="inner"))
 
     def left_out(self) -> dict[str, int]:
         """How many rows do not count, by reason; a row with two reasons counts under the first."""
-        why = dict(self.reasons)
         apart, before = {}, nw.lit(False)
-        for name, applies in why.items():
+        for name, applies in self.reasons.items():
             apart[name] = (applies & ~before).cast(nw.Int64).sum()
             before = before | applies
         return {name: int(n or 0) for name, n in frames.row(self.frame.select(**apart)).items()}
@@ -43,43 +84,108 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """One row per customer, made of `rows` in one pass; `tally` and `tally_by` count among them."""
+    """One row per customer, made of `history` in one pass; shares are counted among them."""
 
-    rows: Rows
+    history: History
     parts: Frame
     frame: Frame
 
-    def tally(self, **conditions: nw.Expr) -> tuple[dict[str, int], dict[str, int], tuple[CrmkitWarning, ...]]:
-        """Count the customers that meet each condition, and the rows left out; one fetch, two if any were left out.
-
-        Returns:
-            The counts by name, the rows left out by reason, and the warnings given about them.
-        """
+    def tally(self, **conditions: nw.Expr) -> Tally:
+        """Count the customers that meet each condition. One fetch; a second one says why rows were left out."""
         known = ~nw.col("customer_id").is_null()
-        total = frames.row(
+        got = frames.row(
             self.frame.select(
-                **{name: (condition & known).fill_null(False).cast(nw.Int64).sum() for name, condition in conditions.items()},
+                **{name: (met & known).fill_null(False).cast(nw.Int64).sum() for name, met in conditions.items()},
                 _rows=nw.col("rows").sum(),
-                _counted=nw.when(known).then(nw.col("counted")).sum(),
+                _counted=nw.when(known).then(nw.col("counted")).otherwise(0).sum(),
             )
         )
-        seen, counted = int(total.pop("_rows") or 0), int(total.pop("_counted") or 0)
-        left_out = self.rows.left_out() if counted < seen else {}
-        return {name: int(n or 0) for name, n in total.items()}, left_out, tell(left_out, seen)
+        seen, counted = int(got.pop("_rows") or 0), int(got.pop("_counted") or 0)
+        excluded = self.history.left_out() if counted < seen else {}
+        return Tally({name: int(n or 0) for name, n in got.items()}, excluded, tell(excluded, seen))
 
-    def tally_by(self, name: str, *, numerator: nw.Expr, denominator: nw.Expr) -> Any:
-        """The share per group: `name`, value, low, high, n, numerator, denominator, rows_left_out; the engine's own table."""
-        known = self.frame.filter(~nw.col("customer_id").is_null())
-        counts = known.group_by("group").agg(
-            _flag(known, numerator & denominator, "numerator"), _flag(known, denominator, "denominator")
+    def by_group(self, name: str, *, numerator: nw.Expr, denominator: nw.Expr) -> Any:
+        """The share per group as the engine's own table: `name`, then RESULT_COLUMNS."""
+        if name in RESULT_COLUMNS:
+            raise ParameterError("name_taken", by=name, columns=", ".join(RESULT_COLUMNS))
+        known = ~nw.col("customer_id").is_null()
+        flags = self.frame.filter(known).with_columns(
+            numerator=(numerator & denominator).fill_null(False).cast(nw.Int64),
+            denominator=denominator.fill_null(False).cast(nw.Int64),
         )
-        raise NotImplementedError
+        lost = self.parts.select(
+            "group",
+            numerator=nw.lit(0, dtype=nw.Int64),
+            denominator=nw.lit(0, dtype=nw.Int64),
+            lost=(nw.col("rows") - nw.when(known).then(nw.col("counted")).otherwise(0)).cast(nw.Int64),
+        )
+        counted = flags.select("group", "numerator", "denominator", lost=nw.lit(0, dtype=nw.Int64))
+        # stacked and summed, not joined: a join would lose the group of those whose group is unknown
+        both = (
+            nw.concat([counted, lost], how="vertical")
+            .group_by("group")
+            .agg(nw.col("numerator", "denominator", "lost").sum())
+        )
+        return frames.give_back(share_columns(both).rename({"group": name}).sort(name))
 
 
-def tell(left_out: Mapping[str, int], seen: int) -> tuple[CrmkitWarning, ...]:
-    """Warn of rows that a metric could not use though it should have: those without a customer or a date."""
-    lost = {why: n for why, n in left_out.items() if n and why in ("no_customer", "no_date", "impossible_dates")}
-    notes = tuple(RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}") for why, n in lost.items())
+def tell(excluded: Mapping[str, int], seen: int) -> tuple[CrmkitWarning, ...]:
+    """Warn of the rows that could not be used through a fault of the data."""
+    notes = tuple(
+        RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}") for why, n in excluded.items() if n and why in DEFECTS
+    )
     for note in notes:
-        warnings.warn(note, stacklevel=4)
+        warn(note)
     return notes
+
+
+def warn(note: CrmkitWarning) -> None:
+    """Give a warning that points at the caller's line, not at crmkit's."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("crmkit."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(note, stacklevel=level)
+
+
+def open_orders(orders: Any, *, columns: Columns = None, by: str | None = None) -> History:
+    """Open an order table: `customer_id`, `at` (null where the order does not count), `group` if `by` is given."""
+    needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount")
+    frame = frames.open_table(orders, "orders", needs=needs, columns=columns, extra=by)
+    frame = frame.rename({"ordered_at": "at"})
+    rules = _order_rules(set(frame.collect_schema()))
+    reasons = {"no_customer": nw.col("customer_id").is_null(), "no_date": nw.col("dated").is_null(), **rules}
+    counts = frame.with_columns(dated=AT)
+    for breaks in rules.values():
+        counts = counts.with_columns(at=nw.when(~breaks).then(AT))
+    return History(counts, reasons)
+
+
+def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
+    """What makes an order not count, for the columns at hand; an empty cell breaks no rule."""
+    status, net, refund = nw.col("status"), nw.col("net_amount"), nw.col("refund_amount")
+    rules = {
+        "cancelled": ({"status"}, (status != "completed") & ~status.is_null()),
+        "test": ({"is_test"}, nw.col("is_test")),
+        # a free order (net 0, nothing refunded) counts: it is a visit
+        "refunded": ({"net_amount", "refund_amount"}, (refund > 0) & (refund >= net)),
+        "negative": ({"net_amount"}, net < 0),
+    }
+    return {name: breaks.fill_null(False) for name, (wants, breaks) in rules.items() if wants <= found}
+
+
+def open_subscriptions(subscriptions: Any, *, columns: Columns = None, by: str | None = None) -> History:
+    """Open a contract table: `customer_id`, `at` (the start, null where unusable), `ended_at`, `is_involuntary`."""
+    needs = ("customer_id", "started_at", "ended_at", "is_involuntary")
+    frame = frames.open_table(subscriptions, "subscriptions", needs=needs, columns=columns, extra=by)
+    frame = frame.with_columns(at=nw.col("started_at"), dated=nw.col("started_at"))
+    backwards = (nw.col("ended_at") < nw.col("dated")).fill_null(False)
+    reasons = {
+        "no_customer": nw.col("customer_id").is_null(),
+        "no_date": nw.col("dated").is_null(),
+        "impossible_dates": backwards,
+    }
+    return History(frame.with_columns(at=nw.when(~backwards).then(AT)), reasons)
+
+
+def _least_or_greatest(moments: Moments) -> list[nw.Expr]:
+    return [nw.col(name).min() if how == "min" else nw.col(name).max() for name, (_, how) in moments.items()]

@@ -87,11 +87,6 @@ def text(key: str, /, **values: object) -> str:
     return messages(language())[key].format(**values)
 
 
-def has_text(key: str) -> bool:
-    """Whether a message with this key exists."""
-    return key in messages(language())
-
-
 @dataclass(frozen=True, slots=True)
 class Term:
     """One concept of the glossary; the attributes without a suffix follow the language in use."""
@@ -132,10 +127,7 @@ class Term:
 def glossary() -> dict[str, Term]:
     """All 118 concepts of the course, by key."""
     entries = tomllib.loads(_read("glossary.toml"))
-    return {
-        key: Term(key=key, **{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
-        for key, entry in entries.items()
-    }
+    return {key: _term(key, entry) for key, entry in entries.items()}
 
 
 def term(key: str) -> Term:
@@ -147,6 +139,11 @@ def term(key: str) -> Term:
         'repeat rate'
     """
     return glossary()[key]
+
+
+def _term(key: str, entry: dict[str, Any]) -> Term:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Term(key=key, **fields)
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,195 @@
+"""The command `crmkit`: start the laboratory, and whatever else is done outside a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+from crmkit.texts import language, text, use_language
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).resolve().parent
+INDEX = Path("notebooks", "index.md")
+START_SECONDS = 90  # a cold disk and a virus scanner take their time
+STOP_SECONDS = 15
+LOG_LINES = 12
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=text("cli.help"))
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    show_version: Annotated[bool, typer.Option("--version", help=text("cli.help_version"), is_eager=True)] = False,
+) -> None:
+    """What holds for every verb."""
+    if show_version:
+        typer.echo(version("crmkit"))
+        raise typer.Exit
+
+
+@app.command(help=text("cli.help_lab"))
+def lab(
+    lang: Annotated[Literal["ja", "en"] | None, typer.Option(help=text("cli.help_lang"))] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help=text("cli.help_port"))] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help=text("cli.help_browser"))] = True,
+    root: Annotated[Path | None, typer.Option(help=text("cli.help_root"))] = None,
+) -> None:
+    """Open the course in JupyterLab and stay until it is stopped."""
+    if lang:
+        use_language(lang)
+    course = _course(root)
+    chosen = _port(port)
+    token = secrets.token_hex(24)
+    typer.echo(text("cli.course", root=course))
+    typer.echo(text("cli.starting", port=chosen))
+    with tempfile.TemporaryDirectory(prefix="crmkit-lab-", ignore_cleanup_errors=True) as folder, _stoppable():
+        log = Path(folder, "jupyter.log")
+        with log.open("wb") as output, _server(course, chosen, token, output) as server:
+            if not _comes_up(server, chosen, token):
+                _fail("cli.not_started", log=_last_lines(log))
+            _show(f"http://127.0.0.1:{chosen}/lab/tree/{INDEX.as_posix()}?token={token}", browser=browser)
+            if server.wait():
+                _fail("cli.broke_down", log=_last_lines(log))
+    typer.echo(text("cli.stopped"))
+
+
+def _course(root: Path | None) -> Path:
+    """The folder that holds the course: the one named, else here or above, else the checkout this package is in."""
+    here = Path.cwd()
+    places = [root.resolve()] if root else [here, *here.parents, PACKAGE.parent]
+    found = next((place for place in places if (place / INDEX).is_file()), None)
+    return found or _fail("cli.no_course", index=INDEX, places=places[0])
+
+
+def _port(wanted: int | None) -> int:
+    """The port asked for, if it is free; without one, any that is."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # else a port used a moment ago counts as taken
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except OSError:
+            _fail("cli.port_taken", port=wanted)
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _server(course: Path, port: int, token: str, output: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """JupyterLab as a process of its own, ended when the block ends, however it ends."""
+    environment = {
+        **os.environ,
+        "CRMKIT_LANG": language(),  # kernels inherit it: messages and pictures follow the menus
+        "JUPYTER_TOKEN": token,  # not on the command line, where other users of the machine could read it
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one left behind in the home folder
+    }
+    command = _command(course, port)
+    server = subprocess.Popen(
+        command, cwd=course, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+    )
+    try:
+        yield server
+    finally:
+        _end(server)
+
+
+def _command(course: Path, port: int) -> list[str]:
+    """How JupyterLab is started: on this machine only, asking nobody outside, in the reader's language."""
+    return [
+        *(sys.executable, "-P", "-m", "jupyterlab"),  # -P: a file in the course folder never shadows a library
+        "-y",  # Ctrl+C stops at once
+        "--no-browser",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={course}",
+        f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
+        f"--LabApp.default_url=/lab/tree/{INDEX.as_posix()}",
+        f"--LabApp.app_settings_dir={PACKAGE / 'lab_settings' / language()}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+
+
+def _comes_up(server: subprocess.Popen[bytes], port: int, token: str) -> bool:
+    """Wait until the server answers; False when it ends first or takes too long."""
+    question = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/status", headers={"Authorization": f"token {token}"}
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    latest = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < latest:
+        try:
+            with direct.open(question, timeout=2) as answer:
+                return "started" in json.load(answer)
+        except urllib.error.HTTPError:
+            return False  # somebody else's server, or a password in the reader's own settings
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def _show(address: str, *, browser: bool) -> None:
+    """Open the course, and say where it is for the case that no browser opens."""
+    if browser:
+        typer.echo(text("cli.opening"))
+    typer.echo(text("cli.ready", address=address))
+    if browser:
+        webbrowser.open(address)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl+C, a closed terminal and a plain `kill` all end the block quietly; it cleans up on its way out."""
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {name: signal.signal(getattr(signal, name), _interrupt) for name in names if hasattr(signal, name)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Stop the server with its kernels; a second Ctrl+C does not leave them behind."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        server.terminate()
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+
+
+def _fail(key: str, **values: object) -> NoReturn:
+    typer.echo(text(key, **values), err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,130 @@
+"""A set of tables ready for the metrics, and the account of how it was loaded."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from crmkit import schema
+from crmkit.datasets.problems import Problem, problems_frame
+from crmkit.datasets.tables import LoadedTable
+from crmkit.texts import text
+
+_DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
+
+
+class Dataset:
+    """Tables of the data model, one attribute each, with what was wrong with them and what became of it.
+
+    `crm.orders` is a pandas table under the data model's column names. `crm.problems` says what is wrong with which
+    rows and how to mend it, `crm.rejected["orders"]` holds the rows that could not be used, as they stand in the file,
+    and `crm.report()` accounts for every row. Words follow the language in use when they are looked at.
+
+    Attributes:
+        tables: The tables by name.
+        zone: Time zone of the clocks the instants are read from.
+    """
+
+    def __init__(self, loaded: Mapping[str, LoadedTable], *, zone: str) -> None:
+        self._loaded = dict(loaded)
+        self.zone = zone
+        self.tables: dict[str, pd.DataFrame] = {name: item.frame for name, item in self._loaded.items()}
+        self._across = list(_orphans(self._loaded))
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        tables = self.__dict__.get("tables", {})  # not yet there while a copy is being made
+        if name in tables:
+            return tables[name]
+        if name in schema.TABLES:
+            raise AttributeError(text("load.not_loaded", table=name, found=", ".join(tables)))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.tables]
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """What is wrong: `table`, `column`, `rows`, `problem`, `found` (examples), `action` taken and how to `mend` it."""
+        return problems_frame(list(self._problems()))
+
+    @property
+    def rejected(self) -> dict[str, pd.DataFrame]:
+        """Rows that could not be used, by table: `line` of the file, `reason`, and the file's own columns as text.
+
+        A line with a wrong number of fields is in `whole_line`.
+        """
+        return {name: _rejected(item) for name, item in self._loaded.items()}
+
+    def report(self) -> str:
+        """The account of the loading: files, rows read, loaded and set aside, what was changed and made."""
+        return "\n".join(line if depth == 0 else "  " * depth + line for depth, line in self._lines())
+
+    def _repr_html_(self) -> str:
+        lines = "".join(
+            f"<p style='margin:0 0 0 {2 * depth}em'>{html.escape(line)}</p>" for depth, line in self._lines()
+        )
+        return lines + (self.problems.to_html(index=False, escape=True) if len(self.problems) else "")
+
+    def __repr__(self) -> str:
+        return self.report()
+
+    def _problems(self) -> Iterator[Problem]:
+        for item in self._loaded.values():
+            yield from item.problems
+        yield from self._across
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        for item in self._loaded.values():
+            yield from _account(item)
+        for problem in self._across:
+            yield 0, text("load.noted", what=problem.what, rows=f"{problem.rows:,}", action=text("action.kept"))
+
+
+def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
+    """The report of one table, as lines with a depth."""
+    source, aside = item.source, len(item.aside)
+    yield 0, text("load.table", table=item.model.name, label=text(f"table.{item.model.name}"), file=source.name)
+    if source.encoding is not None and source.delimiter is not None:
+        delimiter = text(f"load.{_DELIMITERS[source.delimiter]}")
+        yield 1, text("load.written", encoding=source.encoding, delimiter=delimiter)
+    yield 1, text("load.rows", read=f"{source.rows_read:,}", loaded=f"{len(item.frame):,}", aside=f"{aside:,}")
+    for problem in item.problems:
+        said = {"what": problem.what, "rows": f"{problem.rows:,}"}
+        if problem.action == "set_aside":
+            yield 2, text("load.reason", **said)
+        else:
+            yield 1, text("load.noted", action=text(f"action.{problem.action}"), **said)
+    if source.blank_lines:
+        yield 1, text("load.blank", rows=f"{source.blank_lines:,}")
+    for made in item.derived:
+        yield 1, text(f"load.made.{made}")
+    yield 1, text("load.used", columns=", ".join(own if own == name else f"{own} → {name}" for name, own in item.used.items()))
+    if item.unused:
+        yield 1, text("load.unused", columns=", ".join(item.unused))
+
+
+def _rejected(item: LoadedTable) -> pd.DataFrame:
+    frame = item.aside.copy()
+    place = "reason"
+    while place in frame.columns:  # the file may have a column of that name
+        place = "_" + place
+    said = [item.problems[number - 1].what for number in item.reasons]
+    frame.insert(1, place, pd.Series(said, dtype="str"))
+    return frame
+
+
+def _orphans(loaded: Mapping[str, LoadedTable]) -> Iterator[Problem]:
+    """Rows that point to a row which the other table does not have; they are kept, since counting needs no join."""
+    for name, item in loaded.items():
+        for column in item.model.columns:
+            target, _, key = (column.references or "").partition(".")
+            if column.name not in item.frame or target not in loaded:
+                continue
+            ids: pd.Series[Any] = item.frame[column.name].dropna()
+            lost = ids[~ids.isin(loaded[target].frame[key])]
+            if len(lost):
+                facts = {"own": item.used.get(column.name, column.name), "target": target, "file": loaded[target].source.name}
+                yield Problem("orphan", name, column.name, len(lost), tuple(lost.unique()[:3]), "kept", facts)

@@ -1,0 +1,326 @@
+"""From a file to a table of the data model: columns matched, values read, rows that cannot be used set aside and counted."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crmkit.datasets.files import Source
+from crmkit.datasets.problems import Action, Problem, Reasons
+from crmkit.datasets.values import CODE, FAULTS, Mask, Reading, Values, as_text, read_column
+from crmkit.errors import EmptyTable, MissingColumn, ParameterError, UnreadableFile, WrongType
+from crmkit.schema import Column, Table
+from crmkit.texts import LANGUAGES, messages
+
+# Tables whose rows are events: one without an id of its own can be named by the line it stands in.
+_KEY_FROM_LINE = ("orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events")
+_MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
+_WRONG_TYPE = {"instant": "date", "date": "date", "amount": "number", "number": "number", "integer": "number", "flag": "flag"}
+
+
+@dataclass(slots=True)
+class LoadedTable:
+    """One table as loaded, and the account of how it came about."""
+
+    model: Table
+    source: Source
+    used: dict[str, str]
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    problems: list[Problem] = field(default_factory=list)
+    derived: list[str] = field(default_factory=list)
+    aside: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reasons: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Columns of the file that the data model does not know."""
+        return tuple(name for name in self.source.headers if name not in set(self.used.values()))
+
+
+def load_table(source: Source, model: Table, own: Mapping[str, str], how: Reading) -> LoadedTable:
+    """Turn a file into one table of the data model.
+
+    Raises:
+        MissingColumn: a column that the table cannot do without, or that `own` names, is not in the file.
+        WrongType: a column cannot be read in more than half of the rows, or its dates can be read in two ways.
+        EmptyTable: no row can be used.
+    """
+    work = _Work(source, model, _match(source, model, own), how)
+    work.read()
+    work.judge()
+    work.make_key()
+    work.set_duplicates_aside()
+    work.derive_net_amount()
+    return work.finish()
+
+
+def _match(source: Source, model: Table, own: Mapping[str, str]) -> dict[str, int]:
+    """Where each column of the model stands in the file."""
+    names = [column.name for column in model.columns]
+    for name in own:
+        if name not in model:
+            near = next(iter(difflib.get_close_matches(name, names, n=1)), "")
+            raise ParameterError("unknown_model_column", table=model.name, column=name, nearest=near)
+    found = {}
+    for column in model.columns:
+        wanted = str(own.get(column.name, column.name))
+        at = [i for i, header in enumerate(source.headers) if header == wanted]
+        at = at or [i for i, header in enumerate(source.headers) if _tidy(header) == _tidy(wanted)]
+        if len(at) > 1:
+            raise UnreadableFile("header_twice", file=source.name, column=wanted, times=len(at))
+        if at:
+            found[column.name] = at[0]
+        elif column.name in own or (column.required and not _made_from_line(model, column)):
+            near = _nearest(wanted, model.name, column.name, source.headers)
+            headers = ", ".join(source.headers)
+            raise MissingColumn(
+                "file", file=source.name, table=model.name, column=wanted, name=column.name, nearest=near, found=headers
+            )
+    return found
+
+
+def _made_from_line(model: Table, column: Column) -> bool:
+    return model.name in _KEY_FROM_LINE and model.key == (column.name,)
+
+
+def _tidy(header: str) -> str:
+    """A header without what people do not see: width, case, spaces and hyphens."""
+    return "_".join(unicodedata.normalize("NFKC", header).casefold().replace("-", " ").split())
+
+
+def _nearest(wanted: str, table: str, column: str, headers: tuple[str, ...]) -> str:
+    """The header most like the wanted one, or like the column's label in either language; "-" where none is."""
+    labels = [messages(code).get(f"column.{table}.{column}", "") for code in LANGUAGES]
+    like = [_tidy(wanted), *(_tidy(label.partition("(")[0].partition("(")[0]) for label in labels if label)]
+    best = max(headers, key=lambda header: _likeness(_tidy(header), like), default="")
+    return best if best and _likeness(_tidy(best), like) >= 0.5 else "-"
+
+
+def _likeness(header: str, names: list[str]) -> float:
+    return max(difflib.SequenceMatcher(None, header, name).ratio() for name in names)
+
+
+@dataclass(slots=True)
+class _Work:
+    """A table in the making. `reason` holds, per row, 0 or the number (from 1) of the problem that set it aside."""
+
+    source: Source
+    model: Table
+    at: dict[str, int]
+    how: Reading
+    values: dict[str, Values] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    derived: list[str] = field(default_factory=list)
+    reason: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def read(self) -> None:
+        """Read every column, and refuse one that is not what it is taken for."""
+        self.reason = np.zeros(len(self.source.lines), dtype=np.int64)
+        for name, at in self.at.items():
+            self.values[name] = read_column(self.source.columns[at], self.model[name], self.how)
+            self._refuse_scraps(self.model[name], self.values[name].faults)
+
+    def _refuse_scraps(self, column: Column, faults: np.ndarray) -> None:
+        """More than half unreadable is the wrong column, not a few bad rows."""
+        empty, unreadable, nested = (faults == CODE[fault] for fault in ("empty", "unreadable", "nested"))
+        rows = len(faults)
+        if nested.any():
+            self._wrong_type("file_nested", column, nested, rows)
+        if (faults == CODE["ambiguous"]).any():
+            self._wrong_type("file_ambiguous", column, faults == CODE["ambiguous"], rows)
+        if column.required and empty.all() and rows:
+            self._wrong_type("file_empty", column, empty, rows)
+        if column.kind in _WRONG_TYPE:
+            bad = unreadable | empty if column.required else unreadable
+            of = rows if column.required else rows - int(empty.sum())
+            if 2 * bad.sum() > of:
+                self._wrong_type(f"file_{_WRONG_TYPE[column.kind]}", column, bad, of)
+
+    def _wrong_type(self, reason: str, column: Column, where: Mask, of: int) -> None:
+        sample = ", ".join(repr(text) for text in self.examples(column.name, where)) or "-"
+        own = self.source.headers[self.at[column.name]]
+        raise WrongType(
+            reason, file=self.source.name, table=self.model.name, column=own, name=column.name,
+            rows=int(where.sum()), of=of, sample=sample,
+        )  # fmt: skip
+
+    def judge(self) -> None:
+        """Say of every fault what becomes of it: the row is set aside, or only the value emptied."""
+        for name, values in self.values.items():
+            column = self.model[name]
+            for fault in FAULTS[1:]:
+                where = values.faults == CODE[fault]
+                if where.any():
+                    self._act(column, fault, where)
+            for note, where in values.notes.items():
+                self.note(note, name, where, "changed", zone=self.how.zone)
+
+    def _act(self, column: Column, fault: str, where: Mask) -> None:
+        """Set aside what would make a count or a sum wrong (keys, dates that are needed, amounts); empty the rest."""
+        kind = f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
+        if fault == "empty" and not column.required:
+            if column.name in _MONEY_THAT_COUNTS:
+                self.note("no_amount", column.name, where, "kept")
+        elif column.required or column.kind == "amount":
+            self.set_aside(kind, column.name, where)
+        else:
+            self.note(kind, column.name, where, "emptied")
+
+    def note(self, kind: str, column: str, where: Mask, action: Action, **values: object) -> None:
+        """Record a problem of rows that are still in."""
+        where = where & (self.reason == 0)
+        if where.any():
+            found = self.examples(column, where) if column in self.at else ()
+            self.problems.append(self._problem(kind, column, int(where.sum()), found, action, values))
+
+    def set_aside(self, kind: str, column: str, where: Mask) -> None:
+        """Take rows out; a row with two faults is counted under the first."""
+        where = where & (self.reason == 0)
+        if where.any():
+            found = self.examples(column, where)
+            self.problems.append(self._problem(kind, column, int(where.sum()), found, "set_aside", {}))
+            self.reason[where] = len(self.problems)
+
+    def _problem(
+        self, kind: str, column: str, rows: int, found: tuple[str, ...], action: Action, values: Mapping[str, object]
+    ) -> Problem:
+        own = self.source.headers[self.at[column]] if column in self.at else column
+        allowed = ", ".join(self.model[column].allowed) if column in self.model else ""
+        facts = {"file": self.source.name, "own": own, "allowed": allowed, **values}
+        if column in self.model:
+            facts |= {"low": self.model[column].low, "high": self.model[column].high}
+        return Problem(kind, self.model.name, column, rows, found, action, facts)
+
+    def examples(self, column: str, where: Mask) -> tuple[str, ...]:
+        """Up to three different texts of the file; none for what identifies a person."""
+        if self.model[column].personal:
+            return ()
+        first = self.source.columns[self.at[column]].take(pa.array(np.flatnonzero(where)[:1000]))
+        texts = dict.fromkeys(text for text in as_text(first).to_pylist() if text)
+        return tuple(text if len(text) <= 40 else text[:39] + "…" for text in list(texts)[:3])
+
+    def make_key(self) -> None:
+        """Name the rows by their lines where the file has no id for them."""
+        (key, *more) = self.model.key
+        if more or key in self.at:
+            return
+        lines = pa.array(self.source.lines).cast(pa.string())
+        ids = pc.binary_join_element_wise(pa.scalar("line-"), lines, "")
+        self.values = {key: Values(ids, np.zeros(len(lines), dtype=np.uint8)), **self.values}
+        self.derived.append("key_from_line")
+
+    def set_duplicates_aside(self) -> None:
+        """Keep the first row of each key; tell copies of a whole line from rows that contradict it."""
+        key = list(self.model.key)
+        if "key_from_line" in self.derived:
+            return
+        keys = pd.DataFrame({name: _pandas(self.values[name].values, self.model[name]) for name in key})[self.reason == 0]
+        again = keys.duplicated()
+        if not again.any():
+            return
+        shared = keys.index[keys.duplicated(keep=False)].to_numpy()
+        whole = self._original(shared).duplicated().to_numpy()
+        copies, others = (np.zeros(len(self.reason), dtype=bool) for _ in range(2))
+        copies[shared[whole]] = True
+        others[again.index[again].to_numpy()] = True
+        self.set_aside("same_again", key[0], copies)
+        self.set_aside("key_again", key[0], others)
+
+    def derive_net_amount(self) -> None:
+        """`net = gross - discount`: made where it is missing, checked where it is not."""
+        if "gross_amount" not in self.at or "discount_amount" not in self.at:
+            return
+        net = self.values["gross_amount"].values - np.nan_to_num(self.values["discount_amount"].values)
+        if "net_amount" in self.at:
+            with np.errstate(invalid="ignore"):
+                self.note("amounts_disagree", "net_amount", np.abs(self.values["net_amount"].values - net) > 0.5, "kept")
+            return
+        self.values["net_amount"] = Values(net, np.zeros(len(net), dtype=np.uint8))
+        self.derived.append("net_amount")
+        self.set_aside("negative_net", "discount_amount", net < 0)
+
+    def finish(self) -> LoadedTable:
+        """Build the frame and the account, and check that no row is lost between them."""
+        loaded = LoadedTable(self.model, self.source, {name: self.source.headers[at] for name, at in self.at.items()})
+        keep = np.flatnonzero(self.reason == 0)
+        if not len(keep):
+            raise EmptyTable(
+                "nothing_left", file=self.source.name, table=self.model.name, rows=self.source.rows_read,
+                found=Reasons(tuple(self.problems)),
+            )  # fmt: skip
+        self._note_one_customer(keep)
+        order = [column.name for column in self.model.columns if column.name in self.values]
+        loaded.frame = pd.DataFrame({name: self._column(name, keep) for name in order})
+        loaded.aside, loaded.reasons = self._aside()
+        loaded.problems, loaded.derived = self.problems, self.derived
+        assert self.source.rows_read == len(loaded.frame) + len(loaded.aside), "a row was lost"
+        return loaded
+
+    def _note_one_customer(self, keep: np.ndarray) -> None:
+        if "customer_id" in self.at and "customer_id" not in self.model.key:
+            ids = self.values["customer_id"].values.take(pa.array(keep))
+            if pc.count_distinct(ids).as_py() == 1:
+                self.note("one_customer", "customer_id", self.reason == 0, "kept")
+
+    def _column(self, name: str, keep: np.ndarray) -> pd.Series[Any]:
+        values = self.values[name]
+        return _pandas(values.values, self.model[name], keep, values.faults[keep] != 0)
+
+    def _aside(self) -> tuple[pd.DataFrame, np.ndarray]:
+        """The rows set aside as they stand in the file, in its order, and the problem of each."""
+        rows = np.flatnonzero(self.reason)
+        frame, reasons = self._original(rows), self.reason[rows]
+        frame.insert(0, _free("line", self.source.headers), self.source.lines[rows])
+        misfits = self.source.misfits
+        if misfits:
+            self.problems.append(
+                Problem("misfit", self.model.name, "", len(misfits), tuple(item.text[:40] for item in misfits[:3]),
+                        "set_aside", {"file": self.source.name, "expected": len(self.source.headers)})
+            )  # fmt: skip
+            whole = pd.DataFrame(
+                {frame.columns[0]: [m.line for m in misfits], _free("whole_line", self.source.headers): [m.text for m in misfits]}
+            )
+            frame = pd.concat([frame, whole], ignore_index=True)
+            reasons = np.append(reasons, np.full(len(misfits), len(self.problems)))
+        order = np.argsort(frame.iloc[:, 0].to_numpy(), kind="stable")
+        return frame.iloc[order].reset_index(drop=True), reasons[order]
+
+    def _original(self, rows: np.ndarray) -> pd.DataFrame:
+        """Rows of the file as text, under its own headers, all columns."""
+        at = pa.array(rows)
+        columns = [as_text(column.take(at)).to_pandas().set_axis(rows) for column in self.source.columns]
+        frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=rows)
+        frame.columns = pd.Index(self.source.headers)
+        return frame
+
+
+def _free(name: str, headers: tuple[str, ...]) -> str:
+    """A column name of ours that the file does not use itself."""
+    while name in headers:
+        name = "_" + name
+    return name
+
+
+def _pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: Mask | None = None) -> pd.Series[Any]:
+    """Values as a pandas column of the model's type; `empty` marks those that must not be seen."""
+    if isinstance(values, np.ndarray):
+        values = values if keep is None else values[keep]
+        if empty is not None and empty.any():
+            values = np.where(empty, np.array("NaT" if values.dtype.kind == "M" else np.nan, dtype=values.dtype), values)
+        if column.kind == "integer":
+            return pd.Series(values).astype("int64" if not np.isnan(values).any() else "Int64")
+        return pd.Series(values)
+    values = values if keep is None else values.take(pa.array(keep))
+    if empty is not None and empty.any():
+        values = pc.if_else(pa.array(empty), None, values)
+    if column.kind == "flag":
+        return pd.Series(values.to_pandas()).astype("boolean" if values.null_count else "bool")
+    return pd.Series(values.to_pandas())

@@ -1,0 +1,109 @@
+"""Every engine a metric must run on, as one fixture: write a test once, it runs on all of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from crmkit.texts import use_language
+
+ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Tests read messages in English unless they choose otherwise."""
+    use_language("en")
+    yield
+    use_language(None)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """One local Spark for the whole run, on this machine's loopback only."""
+    from tools.machine import need_java
+
+    os.environ["JAVA_HOME"] = str(need_java())
+    from pyspark.sql import SparkSession
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PySpark's own, about pandas 3
+        session = (
+            SparkSession.builder.master("local[2]")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.ui.enabled", "false")
+            .config("spark.sql.shuffle.partitions", "1")
+            .config("spark.default.parallelism", "1")
+            .config("spark.sql.adaptive.enabled", "false")
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.warehouse.dir", ".build/spark-warehouse")
+            .getOrCreate()
+        )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(name, marks=pytest.mark.spark if name == "pyspark" else ()) for name in ENGINES],
+)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Turns a pandas table into the engine's own kind, and back."""
+    session = request.getfixturevalue("spark") if request.param == "pyspark" else None
+    return Engine(request.param, session)
+
+
+class Engine:
+    """One engine: `engine(frame)` makes its table of a pandas frame, `engine.back(table)` the way back."""
+
+    def __init__(self, name: str, session: Any = None) -> None:
+        self.name = name
+        self.session = session
+        self.make: Callable[[pa.Table], Any] = {
+            "pandas": lambda table: table.to_pandas(),
+            "polars": _polars,
+            "polars-lazy": lambda table: _polars(table).lazy(),
+            "pyarrow": lambda table: table,
+            "duckdb": _duckdb,
+            "pyspark": self._spark,
+        }[name]
+
+    def __call__(self, frame: pd.DataFrame) -> Any:
+        return self.make(pa.Table.from_pandas(frame, preserve_index=False))
+
+    def back(self, table: Any) -> pd.DataFrame:
+        """A result as pandas; fails if it is not the engine's own kind of table."""
+        assert type(table) is type(self(pd.DataFrame({"any": [1]})))
+        return self.arrow(table).to_pandas()
+
+    def arrow(self, table: Any) -> pa.Table:
+        """A result as PyArrow, whatever its kind."""
+        import narwhals as nw
+
+        frame = nw.from_native(table)
+        return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_arrow()
+
+    def _spark(self, table: pa.Table) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.session.createDataFrame(table)
+
+
+def _polars(table: pa.Table) -> Any:
+    import polars as pl
+
+    return pl.from_arrow(table)
+
+
+def _duckdb(table: pa.Table) -> Any:
+    import duckdb
+
+    return duckdb.connect().from_arrow(table)
