@@ -1,4 +1,4 @@
-"""Real input: a shop's own files into the data model, with an account of every row; and the small sets that come along."""
+"""Real input: a shop's own files into the data model, every row accounted for; and the small sets that come along."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from crmkit.errors import ParameterError, RowsLeftOut
 __all__ = ["Dataset", "load", "sample"]
 
 Paths = Mapping[str, str | os.PathLike[str]]
-Names = Mapping[str, str] | Mapping[str, Mapping[str, str]]
+Names = Mapping[str, str | None] | Mapping[str, Mapping[str, str | None]]
 
 
-def load(source: Paths, *, columns: Names | None = None, zone: str = "Asia/Tokyo", dayfirst: bool | None = None) -> Dataset:
+def load(
+    source: Paths, *, columns: Names | None = None, zone: str = "Asia/Tokyo", dayfirst: bool | None = None
+) -> Dataset:
     """Load your own files into the data model, and say what is wrong with which rows and how to mend it.
 
     The files are only read. Every row is either loaded or set aside: a row is set aside when a key, a date that the
@@ -37,7 +39,8 @@ def load(source: Paths, *, columns: Names | None = None, zone: str = "Asia/Tokyo
             found by itself) or Parquet. The tables and their columns are those of `datasets/README.md`; `orders`
             needs `customer_id` and `ordered_at`, and `net_amount` for all that is about money.
         columns: Your own column names by the data model's: `{"customer_id": "会員番号"}`; for several tables also
-            `{"orders": {"customer_id": "会員番号"}}`. Columns that are not named are found by the model's names.
+            `{"orders": {"customer_id": "会員番号"}}`. Columns that are not named are found by the model's names;
+            `None` leaves one out.
         zone: Time zone of the shop's clock; instants that carry a zone of their own are turned into it.
         dayfirst: Whether 03/04/2024 is the 3rd of April. Such dates are refused unless you say so.
 
@@ -58,7 +61,8 @@ def load(source: Paths, *, columns: Names | None = None, zone: str = "Asia/Tokyo
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
         >>> shop = Path(mkdtemp()) / "shop.csv"
-        >>> _ = shop.write_text("会員番号,注文日時,購入金額\\nA,2024/4/1 10:05,\\"4,400円\\"\\nB,2024/4/2 9:30,6600\\n", "utf-8")
+        >>> lines = ["会員番号,注文日時,購入金額", 'A,2024/4/1 10:05,"4,400円"', "B,2024/4/2 9:30,6600"]
+        >>> _ = shop.write_text("\\n".join(lines), encoding="utf-8")
         >>> own = {"customer_id": "会員番号", "ordered_at": "注文日時", "net_amount": "購入金額"}
         >>> crm = load({"orders": shop}, columns=own)
         >>> crm.orders
@@ -72,8 +76,7 @@ def load(source: Paths, *, columns: Names | None = None, zone: str = "Asia/Tokyo
         now = datetime.now(ZoneInfo(zone)).replace(tzinfo=None)
     except (KeyError, ValueError, TypeError, OSError):
         raise ParameterError("unknown_zone", zone=zone) from None
-    crm = _load(source, names, Reading(zone, now, dayfirst))
-    return crm
+    return _load(source, names, Reading(zone, now, dayfirst))
 
 
 def sample(name: str) -> Dataset:
@@ -103,7 +106,7 @@ def sample(name: str) -> Dataset:
     return _load({"orders": _shipped() / name / "orders.csv"}, {}, Reading("Asia/Tokyo", None, None))
 
 
-def _load(source: Paths, names: Mapping[str, Mapping[str, str]], how: Reading) -> Dataset:
+def _load(source: Paths, names: Mapping[str, Mapping[str, str | None]], how: Reading) -> Dataset:
     loaded = {
         table: load_table(open_file(Path(path)), schema.TABLES[table], names.get(table, {}), how)
         for table, path in source.items()
@@ -134,9 +137,9 @@ def _check_source(source: object) -> None:
             raise ParameterError("no_path", table=table, found=type(path).__name__)
 
 
-def _own_names(source: Paths, columns: Names | None) -> dict[str, dict[str, str]]:
+def _own_names(source: Paths, columns: Names | None) -> dict[str, dict[str, str | None]]:
     """Own column names by table, from either way of giving them."""
-    flat = {name: own for name, own in (columns or {}).items() if isinstance(own, str)}
+    flat = {name: own for name, own in (columns or {}).items() if not isinstance(own, Mapping)}
     nested = {name: dict(own) for name, own in (columns or {}).items() if isinstance(own, Mapping)}
     for table in nested:
         if table not in source:

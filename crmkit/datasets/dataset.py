@@ -35,7 +35,7 @@ class Dataset:
         self._across = list(_orphans(self._loaded))
 
     def __getattr__(self, name: str) -> pd.DataFrame:
-        tables = self.__dict__.get("tables", {})  # not yet there while a copy is being made
+        tables: dict[str, pd.DataFrame] = self.__dict__.get("tables", {})  # not yet there while a copy is being made
         if name in tables:
             return tables[name]
         if name in schema.TABLES:
@@ -47,7 +47,7 @@ class Dataset:
 
     @property
     def problems(self) -> pd.DataFrame:
-        """What is wrong: `table`, `column`, `rows`, `problem`, `found` (examples), `action` taken and how to `mend` it."""
+        """What is wrong: `table`, `column`, `rows`, `problem`, `found` (examples), `action` taken and the `mend`."""
         return problems_frame(list(self._problems()))
 
     @property
@@ -66,7 +66,9 @@ class Dataset:
         lines = "".join(
             f"<p style='margin:0 0 0 {2 * depth}em'>{html.escape(line)}</p>" for depth, line in self._lines()
         )
-        return lines + (self.problems.to_html(index=False, escape=True) if len(self.problems) else "")
+        problems = self.problems
+        with pd.option_context("display.max_colwidth", None):  # a mend cut short mends nothing
+            return lines + (problems.to_html(index=False, escape=True) if len(problems) else "")
 
     def __repr__(self) -> str:
         return self.report()
@@ -86,7 +88,7 @@ class Dataset:
 def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
     """The report of one table, as lines with a depth."""
     source, aside = item.source, len(item.aside)
-    yield 0, text("load.table", table=item.model.name, label=text(f"table.{item.model.name}"), file=source.name)
+    yield 0, text("load.table", label=text(f"table.{item.model.name}"), file=source.name)
     if source.encoding is not None and source.delimiter is not None:
         delimiter = text(f"load.{_DELIMITERS[source.delimiter]}")
         yield 1, text("load.written", encoding=source.encoding, delimiter=delimiter)
@@ -101,7 +103,12 @@ def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
         yield 1, text("load.blank", rows=f"{source.blank_lines:,}")
     for made in item.derived:
         yield 1, text(f"load.made.{made}")
-    yield 1, text("load.used", columns=", ".join(own if own == name else f"{own} → {name}" for name, own in item.used.items()))
+    yield (
+        1,
+        text(
+            "load.used", columns=", ".join(own if own == name else f"{own} → {name}" for name, own in item.used.items())
+        ),
+    )
     if item.unused:
         yield 1, text("load.unused", columns=", ".join(item.unused))
 
@@ -126,5 +133,9 @@ def _orphans(loaded: Mapping[str, LoadedTable]) -> Iterator[Problem]:
             ids: pd.Series[Any] = item.frame[column.name].dropna()
             lost = ids[~ids.isin(loaded[target].frame[key])]
             if len(lost):
-                facts = {"own": item.used.get(column.name, column.name), "target": target, "file": loaded[target].source.name}
+                facts = {
+                    "own": item.used.get(column.name, column.name),
+                    "target": target,
+                    "file": loaded[target].source.name,
+                }
                 yield Problem("orphan", name, column.name, len(lost), tuple(lost.unique()[:3]), "kept", facts)

@@ -30,7 +30,7 @@ _OTHER_FORMATS = (
     (b"%PDF", "PDF"),
     (b"SQLite format 3", "SQLite"),
 )
-_OTHER_TEXTS = ((b"<!doctype", "HTML"), (b"<html", "HTML"), (b"<?xml", "XML"), (b"{", "JSON"), (b"[", "JSON"))
+_OTHER_TEXTS = ((b"<!doctype", "HTML"), (b"<html", "HTML"), (b"<?xml", "XML"), (b"{", "JSON"), (b"[{", "JSON"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _open_parquet(path: Path) -> Source:
 def _open_text(path: Path) -> Source:
     data, encoding = _utf8(path, path.read_bytes())
     body = data.lstrip(b"\r\n")
-    if not body.strip():
+    if not body or body.isspace():
         raise EmptyTable("no_bytes", file=path)
     first_line = 1 + len(_breaks(data[: len(data) - len(body)].decode()))
     for mark, found in _OTHER_TEXTS:
@@ -114,7 +114,7 @@ def _open_text(path: Path) -> Source:
             raise UnreadableFile("not_csv", file=path, found=found)
     delimiter, headers = _header(path, body)
     columns, misfits = _parse(path, body, delimiter, len(headers))
-    return _numbered(path, encoding, delimiter, headers, columns, misfits, first_line, body.count(b'"') % 2 == 1)
+    return _numbered(path, encoding, delimiter, headers, columns, misfits, first_line, body.count(b'"'))
 
 
 def _utf8(path: Path, data: bytes) -> tuple[bytes, str]:
@@ -139,7 +139,7 @@ def _utf8(path: Path, data: bytes) -> tuple[bytes, str]:
 
 
 def _from_cp932(path: Path, data: bytes, bad: int) -> tuple[bytes, str]:
-    """Shift_JIS as Windows writes it; refuses a UTF-8 file with a few broken bytes, which it would turn into garbage."""
+    """Shift_JIS as Windows writes it; not a UTF-8 file with a few broken bytes, which would turn into garbage."""
     rescued = data.decode(errors="ignore")
     is_utf8 = 2 * (len(rescued.encode()) - _ascii(data)) > len(data) - _ascii(data)
     line = 1 + len(_breaks(data[:bad].decode(errors="replace")))
@@ -214,7 +214,7 @@ def _numbered(
     columns: list[pa.ChunkedArray],
     odd: list[_Odd],
     first_line: int,
-    odd_quotes: bool,
+    quotes: int,
 ) -> Source:
     """Turn record numbers into line numbers, which differ once a quoted value holds a line break; drop blank lines."""
     total = len(columns[0]) + len(odd)
@@ -223,10 +223,11 @@ def _numbered(
     breaks = np.zeros(total, dtype=np.int64)
     blank = np.ones(len(columns[0]), dtype=bool)
     for column in columns:
-        breaks[fits] += pc.count_substring_regex(column, _BREAK).to_numpy() if _has_breaks(column) else 0
+        if quotes:  # only a quoted value can hold a line break
+            breaks[fits] += pc.count_substring_regex(column, _BREAK).to_numpy()
         blank &= pc.equal(pc.binary_length(column), 0).to_numpy()
     breaks[~fits] = [len(_breaks(item.text)) for item in odd]
-    if odd_quotes and total and breaks[-1]:
+    if quotes % 2 and total and breaks[-1]:
         raise UnreadableFile("open_quote", file=path, line=int(first_line + total + breaks[:-1].sum()))
     start = first_line + 1 + len(_breaks("".join(headers)))
     lines = start + np.arange(total) + np.cumsum(breaks) - breaks
@@ -239,10 +240,6 @@ def _numbered(
     kept = columns if not blank.any() else [column.filter(pa.array(~blank)) for column in columns]
     n_blank = int(blank.sum()) + len(odd) - len(misfits)
     return Source(path, encoding, delimiter, headers, tuple(kept), lines[fits][~blank], misfits, n_blank)
-
-
-def _has_breaks(column: pa.ChunkedArray) -> bool:
-    return any(pc.any(pc.match_substring_regex(chunk, r"[\r\n]")).as_py() for chunk in column.chunks)
 
 
 def _misfits(odd: list[_Odd], lines: np.ndarray) -> Iterator[Misfit]:

@@ -1,10 +1,10 @@
-"""From a file to a table of the data model: columns matched, values read, rows that cannot be used set aside and counted."""
+"""From a file to a table of the model: columns matched, values read, rows that cannot be used set aside and counted."""
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,16 @@ from crmkit.texts import LANGUAGES, messages
 # Tables whose rows are events: one without an id of its own can be named by the line it stands in.
 _KEY_FROM_LINE = ("orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events")
 _MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
-_WRONG_TYPE = {"instant": "date", "date": "date", "amount": "number", "number": "number", "integer": "number", "flag": "flag"}
+_DECIDES = ("status", "is_test")  # whether a row counts hangs on these: an unknown word must not pass for "completed"
+_WRONG_TYPE = {
+    "instant": "date",
+    "date": "date",
+    "amount": "number",
+    "number": "number",
+    "integer": "number",
+    "flag": "flag",
+    "category": "category",
+}
 
 
 @dataclass(slots=True)
@@ -45,7 +54,7 @@ class LoadedTable:
         return tuple(name for name in self.source.headers if name not in set(self.used.values()))
 
 
-def load_table(source: Source, model: Table, own: Mapping[str, str], how: Reading) -> LoadedTable:
+def load_table(source: Source, model: Table, own: Mapping[str, str | None], how: Reading) -> LoadedTable:
     """Turn a file into one table of the data model.
 
     Raises:
@@ -55,14 +64,15 @@ def load_table(source: Source, model: Table, own: Mapping[str, str], how: Readin
     """
     work = _Work(source, model, _match(source, model, own), how)
     work.read()
-    work.judge()
+    work.set_faults_aside()
     work.make_key()
     work.set_duplicates_aside()
     work.derive_net_amount()
+    work.note_the_rest()
     return work.finish()
 
 
-def _match(source: Source, model: Table, own: Mapping[str, str]) -> dict[str, int]:
+def _match(source: Source, model: Table, own: Mapping[str, str | None]) -> dict[str, int]:
     """Where each column of the model stands in the file."""
     names = [column.name for column in model.columns]
     for name in own:
@@ -71,19 +81,20 @@ def _match(source: Source, model: Table, own: Mapping[str, str]) -> dict[str, in
             raise ParameterError("unknown_model_column", table=model.name, column=name, nearest=near)
     found = {}
     for column in model.columns:
-        wanted = str(own.get(column.name, column.name))
+        wanted = own.get(column.name, column.name) or ""
         at = [i for i, header in enumerate(source.headers) if header == wanted]
         at = at or [i for i, header in enumerate(source.headers) if _tidy(header) == _tidy(wanted)]
+        if not wanted:  # None: leave this column of the file alone
+            at = []
         if len(at) > 1:
             raise UnreadableFile("header_twice", file=source.name, column=wanted, times=len(at))
         if at:
             found[column.name] = at[0]
-        elif column.name in own or (column.required and not _made_from_line(model, column)):
-            near = _nearest(wanted, model.name, column.name, source.headers)
-            headers = ", ".join(source.headers)
+        elif (wanted and column.name in own) or (column.required and not _made_from_line(model, column)):
             raise MissingColumn(
-                "file", file=source.name, table=model.name, column=wanted, name=column.name, nearest=near, found=headers
-            )
+                "file", file=source.name, table=model.name, column=wanted or column.name, name=column.name,
+                nearest=_nearest(wanted, model.name, column.name, source.headers), found=", ".join(source.headers),
+            )  # fmt: skip
     return found
 
 
@@ -124,13 +135,19 @@ class _Work:
     def read(self) -> None:
         """Read every column, and refuse one that is not what it is taken for."""
         self.reason = np.zeros(len(self.source.lines), dtype=np.int64)
+        misfits = self.source.misfits
+        if misfits:
+            found = tuple(_short(item.text) for item in misfits[:3])
+            facts = {"file": self.source.name, "expected": len(self.source.headers)}
+            self.problems.append(Problem("misfit", self.model.name, "", len(misfits), found, "set_aside", facts))
         for name, at in self.at.items():
             self.values[name] = read_column(self.source.columns[at], self.model[name], self.how)
             self._refuse_scraps(self.model[name], self.values[name].faults)
 
     def _refuse_scraps(self, column: Column, faults: np.ndarray) -> None:
         """More than half unreadable is the wrong column, not a few bad rows."""
-        empty, unreadable, nested = (faults == CODE[fault] for fault in ("empty", "unreadable", "nested"))
+        empty, nested = (faults == CODE[fault] for fault in ("empty", "nested"))
+        unreadable = faults == CODE["not_allowed" if column.kind == "category" else "unreadable"]
         rows = len(faults)
         if nested.any():
             self._wrong_type("file_nested", column, nested, rows)
@@ -138,7 +155,7 @@ class _Work:
             self._wrong_type("file_ambiguous", column, faults == CODE["ambiguous"], rows)
         if column.required and empty.all() and rows:
             self._wrong_type("file_empty", column, empty, rows)
-        if column.kind in _WRONG_TYPE:
+        if column.kind in _WRONG_TYPE and (column.kind != "category" or column.name in _DECIDES):
             bad = unreadable | empty if column.required else unreadable
             of = rows if column.required else rows - int(empty.sum())
             if 2 * bad.sum() > of:
@@ -149,30 +166,33 @@ class _Work:
         own = self.source.headers[self.at[column.name]]
         raise WrongType(
             reason, file=self.source.name, table=self.model.name, column=own, name=column.name,
-            rows=int(where.sum()), of=of, sample=sample,
+            rows=int(where.sum()), of=of, sample=sample, allowed=", ".join(column.allowed),
         )  # fmt: skip
 
-    def judge(self) -> None:
-        """Say of every fault what becomes of it: the row is set aside, or only the value emptied."""
+    def set_faults_aside(self) -> None:
+        """Take out rows whose fault would make a count or a sum wrong: keys, needed dates, amounts, what counts."""
+        for column, fault, where in self._faults():
+            if column.required or (fault != "empty" and (column.kind == "amount" or column.name in _DECIDES)):
+                self.set_aside(_kind(column, fault), column.name, where)
+
+    def note_the_rest(self) -> None:
+        """Count, among the rows that stay, the values that were emptied or changed."""
+        for column, fault, where in self._faults():
+            if fault != "empty":
+                self.note(_kind(column, fault), column.name, where, "emptied")
+            elif column.name in _MONEY_THAT_COUNTS:
+                self.note("no_amount", column.name, where, "kept")
         for name, values in self.values.items():
-            column = self.model[name]
-            for fault in FAULTS[1:]:
-                where = values.faults == CODE[fault]
-                if where.any():
-                    self._act(column, fault, where)
             for note, where in values.notes.items():
                 self.note(note, name, where, "changed", zone=self.how.zone)
+        ids = self.values.get("customer_id") if "customer_id" not in self.model.key else None
+        if ids is not None and pc.count_distinct(ids.values.filter(pa.array(self.reason == 0))).as_py() == 1:
+            self.note("one_customer", "customer_id", self.reason == 0, "kept")
 
-    def _act(self, column: Column, fault: str, where: Mask) -> None:
-        """Set aside what would make a count or a sum wrong (keys, dates that are needed, amounts); empty the rest."""
-        kind = f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
-        if fault == "empty" and not column.required:
-            if column.name in _MONEY_THAT_COUNTS:
-                self.note("no_amount", column.name, where, "kept")
-        elif column.required or column.kind == "amount":
-            self.set_aside(kind, column.name, where)
-        else:
-            self.note(kind, column.name, where, "emptied")
+    def _faults(self) -> Iterator[tuple[Column, str, Mask]]:
+        for name, values in self.values.items():
+            for code in np.unique(values.faults[values.faults != 0]):
+                yield self.model[name], FAULTS[code], values.faults == code
 
     def note(self, kind: str, column: str, where: Mask, action: Action, **values: object) -> None:
         """Record a problem of rows that are still in."""
@@ -192,11 +212,15 @@ class _Work:
     def _problem(
         self, kind: str, column: str, rows: int, found: tuple[str, ...], action: Action, values: Mapping[str, object]
     ) -> Problem:
+        model = self.model[column]
         own = self.source.headers[self.at[column]] if column in self.at else column
-        allowed = ", ".join(self.model[column].allowed) if column in self.model else ""
-        facts = {"file": self.source.name, "own": own, "allowed": allowed, **values}
-        if column in self.model:
-            facts |= {"low": self.model[column].low, "high": self.model[column].high}
+        facts: dict[str, object] = {
+            "file": self.source.name,
+            "own": own,
+            "column": column,
+            "allowed": ", ".join(model.allowed),
+        }
+        facts |= {"low": _plain(model.low), "high": _plain(model.high), **values}
         return Problem(kind, self.model.name, column, rows, found, action, facts)
 
     def examples(self, column: str, where: Mask) -> tuple[str, ...]:
@@ -205,7 +229,7 @@ class _Work:
             return ()
         first = self.source.columns[self.at[column]].take(pa.array(np.flatnonzero(where)[:1000]))
         texts = dict.fromkeys(text for text in as_text(first).to_pylist() if text)
-        return tuple(text if len(text) <= 40 else text[:39] + "…" for text in list(texts)[:3])
+        return tuple(_short(text) for text in list(texts)[:3])
 
     def make_key(self) -> None:
         """Name the rows by their lines where the file has no id for them."""
@@ -222,7 +246,9 @@ class _Work:
         key = list(self.model.key)
         if "key_from_line" in self.derived:
             return
-        keys = pd.DataFrame({name: _pandas(self.values[name].values, self.model[name]) for name in key})[self.reason == 0]
+        keys = pd.DataFrame({name: _pandas(self.values[name].values, self.model[name]) for name in key})[
+            self.reason == 0
+        ]
         again = keys.duplicated()
         if not again.any():
             return
@@ -240,10 +266,10 @@ class _Work:
             return
         net = self.values["gross_amount"].values - np.nan_to_num(self.values["discount_amount"].values)
         if "net_amount" in self.at:
-            with np.errstate(invalid="ignore"):
-                self.note("amounts_disagree", "net_amount", np.abs(self.values["net_amount"].values - net) > 0.5, "kept")
+            disagree = np.abs(self.values["net_amount"].values - net) > 0.5
+            self.note("amounts_disagree", "net_amount", disagree, "kept")
             return
-        self.values["net_amount"] = Values(net, np.zeros(len(net), dtype=np.uint8))
+        self.values["net_amount"] = Values(net, np.where(np.isnan(net), CODE["empty"], 0).astype(np.uint8))
         self.derived.append("net_amount")
         self.set_aside("negative_net", "discount_amount", net < 0)
 
@@ -256,7 +282,6 @@ class _Work:
                 "nothing_left", file=self.source.name, table=self.model.name, rows=self.source.rows_read,
                 found=Reasons(tuple(self.problems)),
             )  # fmt: skip
-        self._note_one_customer(keep)
         order = [column.name for column in self.model.columns if column.name in self.values]
         loaded.frame = pd.DataFrame({name: self._column(name, keep) for name in order})
         loaded.aside, loaded.reasons = self._aside()
@@ -264,42 +289,44 @@ class _Work:
         assert self.source.rows_read == len(loaded.frame) + len(loaded.aside), "a row was lost"
         return loaded
 
-    def _note_one_customer(self, keep: np.ndarray) -> None:
-        if "customer_id" in self.at and "customer_id" not in self.model.key:
-            ids = self.values["customer_id"].values.take(pa.array(keep))
-            if pc.count_distinct(ids).as_py() == 1:
-                self.note("one_customer", "customer_id", self.reason == 0, "kept")
-
     def _column(self, name: str, keep: np.ndarray) -> pd.Series[Any]:
         values = self.values[name]
         return _pandas(values.values, self.model[name], keep, values.faults[keep] != 0)
 
     def _aside(self) -> tuple[pd.DataFrame, np.ndarray]:
         """The rows set aside as they stand in the file, in its order, and the problem of each."""
-        rows = np.flatnonzero(self.reason)
+        rows, misfits = np.flatnonzero(self.reason), self.source.misfits
         frame, reasons = self._original(rows), self.reason[rows]
-        frame.insert(0, _free("line", self.source.headers), self.source.lines[rows])
-        misfits = self.source.misfits
-        if misfits:
-            self.problems.append(
-                Problem("misfit", self.model.name, "", len(misfits), tuple(item.text[:40] for item in misfits[:3]),
-                        "set_aside", {"file": self.source.name, "expected": len(self.source.headers)})
-            )  # fmt: skip
-            whole = pd.DataFrame(
-                {frame.columns[0]: [m.line for m in misfits], _free("whole_line", self.source.headers): [m.text for m in misfits]}
-            )
-            frame = pd.concat([frame, whole], ignore_index=True)
-            reasons = np.append(reasons, np.full(len(misfits), len(self.problems)))
-        order = np.argsort(frame.iloc[:, 0].to_numpy(), kind="stable")
+        frame.insert(0, "line", self.source.lines[rows])
+        if misfits:  # they are problem 1
+            whole = {"line": [item.line for item in misfits], "whole_line": [item.text for item in misfits]}
+            frame = pd.concat([frame, pd.DataFrame(whole)], ignore_index=True)
+            reasons = np.append(reasons, np.ones(len(misfits), dtype=reasons.dtype))
+        order = np.argsort(frame["line"].to_numpy(), kind="stable")
+        own = self.source.headers
+        # only now the file's own names, which may be empty, come twice or be like ours
+        frame.columns = pd.Index([_free(name, own) if isinstance(name, str) else own[name] for name in frame.columns])
         return frame.iloc[order].reset_index(drop=True), reasons[order]
 
     def _original(self, rows: np.ndarray) -> pd.DataFrame:
-        """Rows of the file as text, under its own headers, all columns."""
+        """Rows of the file as text, all columns, by position."""
         at = pa.array(rows)
-        columns = [as_text(column.take(at)).to_pandas().set_axis(rows) for column in self.source.columns]
-        frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=rows)
-        frame.columns = pd.Index(self.source.headers)
-        return frame
+        columns = [as_text(column.take(at)).to_pandas() for column in self.source.columns]
+        frame: pd.DataFrame = pd.concat(columns, axis=1, keys=range(len(columns)))
+        return frame.set_axis(rows)
+
+
+def _kind(column: Column, fault: str) -> str:
+    """The words for a fault; what is unreadable is said by type."""
+    return f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _plain(bound: float | None) -> str:
+    return "" if bound is None else f"{bound:g}"
 
 
 def _free(name: str, headers: tuple[str, ...]) -> str:
@@ -314,7 +341,9 @@ def _pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: 
     if isinstance(values, np.ndarray):
         values = values if keep is None else values[keep]
         if empty is not None and empty.any():
-            values = np.where(empty, np.array("NaT" if values.dtype.kind == "M" else np.nan, dtype=values.dtype), values)
+            values = np.where(
+                empty, np.array("NaT" if values.dtype.kind == "M" else np.nan, dtype=values.dtype), values
+            )
         if column.kind == "integer":
             return pd.Series(values).astype("int64" if not np.isnan(values).any() else "Int64")
         return pd.Series(values)

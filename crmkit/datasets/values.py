@@ -1,6 +1,6 @@
 """One column of a file, understood as the data model means it; what cannot be understood is marked, never guessed.
 
-Text is parsed once per distinct value, so that a column of five million rows with a thousand days in it costs a thousand.
+Text is parsed once per distinct value, so that five million rows with a thousand days in them cost a thousand.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def _is_empty(words: Any) -> Any:
 def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     """Names, ids and free text: kept letter by letter, but for spaces around an id."""
     if model.kind == "id":
-        if pa.types.is_floating(column.type):  # whole numbers beside empty cells become floats: 1001.0
+        # whole numbers beside empty cells become floats: 1001.0
+        if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
             column = column.cast(pa.int64())
         column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     column = column.cast(pa.string())
@@ -257,7 +258,9 @@ def _assembled(parts: Any, how: Reading) -> tuple[np.ndarray, Mask, Mask]:
     """
     year, month, day, hour, minute, second = (_part(parts, name) for name in "ymdHMS")
     fraction = pc.utf8_rpad(parts.field("f"), 6, "0")
-    micro = _numpy(pc.if_else(pc.equal(fraction, ""), "0", pc.utf8_slice_codeunits(fraction, 0, 6)).cast(pa.int64()), fill=0)
+    micro = _numpy(
+        pc.if_else(pc.equal(fraction, ""), "0", pc.utf8_slice_codeunits(fraction, 0, 6)).cast(pa.int64()), fill=0
+    )
     sane = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
     months = (np.maximum(year, 1) * 12 + np.clip(month, 1, 12) - 1 - 1970 * 12).astype("datetime64[M]")
     sane &= day <= ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
@@ -288,7 +291,9 @@ def _offset(zone: str) -> int:
 
 def _local(at: np.ndarray, zone: str) -> np.ndarray:
     """Instants of Greenwich as the clocks of `zone` show them."""
-    return np.asarray(pd.DatetimeIndex(at).tz_localize("UTC").tz_convert(zone).tz_localize(None), dtype="datetime64[us]")
+    return np.asarray(
+        pd.DatetimeIndex(at).tz_localize("UTC").tz_convert(zone).tz_localize(None), dtype="datetime64[us]"
+    )
 
 
 _READERS: dict[str, Callable[[pa.ChunkedArray, Column, Reading], Values]] = {

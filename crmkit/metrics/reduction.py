@@ -154,9 +154,9 @@ def open_orders(orders: Any, *, columns: Columns = None, by: str | None = None) 
     frame = frame.rename({"ordered_at": "at"})
     rules = _order_rules(set(frame.collect_schema()))
     reasons = {"no_customer": nw.col("customer_id").is_null(), "no_date": nw.col("dated").is_null(), **rules}
-    counts = frame.with_columns(dated=AT)
-    for breaks in rules.values():
-        counts = counts.with_columns(at=nw.when(~breaks).then(AT))
+    breaks = [~broken for broken in rules.values()]
+    valid = nw.when(nw.all_horizontal(*breaks, ignore_nulls=True)).then(AT) if breaks else AT
+    counts = frame.with_columns(dated=AT, at=valid)
     return History(counts, reasons)
 
 

@@ -87,6 +87,11 @@ def text(key: str, /, **values: object) -> str:
     return messages(language())[key].format(**values)
 
 
+def has_text(key: str) -> bool:
+    """Whether a message with this key exists."""
+    return key in messages(language())
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One concept of the glossary; the attributes without a suffix follow the language in use."""

@@ -1,0 +1,227 @@
+"""Lesson 08, repeat and retention: the widget "same ten customers, how many numbers?", three exercises, and the dates
+that the lesson asks about in whatever data it runs on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from crmkit.errors import AmbiguousFigure
+from crmkit.estimate import Estimate, Window
+from crmkit.frames import instant
+from crmkit.metrics.cohorts import cohort_retention
+from crmkit.metrics.retention import repeat_rate, repeater_share, repurchase_rate, retention_rate
+from crmkit.plots import plot_estimates, plot_order_history
+from crmkit.texts import text
+from crmkit.widgets.exercise import Exercise, check, offer
+from crmkit.widgets.explorer import Answer, Choice, Explorer, Number, Prediction
+from crmkit.widgets.picture import show
+
+__all__ = ["check", "dates", "many_numbers", "say_cohorts", "show", "start"]
+
+FORMULAS = ("cumulative", "ever", "inside", "new", "repurchase", "retention")
+SPAN = {"start": "2025-12-01", "end": "2026-04-01"}
+AS_OF = "2026-04-01"
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The windows that the lesson looks at, found in the data: each is `{"start": …, "end": …}` for a metric.
+
+    Attributes:
+        month: The last full month.
+        half_year: The six months up to its end.
+        newcomers: Three months of first orders, the latest ones of whom at least some have been watched for a while.
+        cohort: First day of the first of those months.
+        as_of: The day after the last order.
+    """
+
+    month: dict[str, Any]
+    half_year: dict[str, Any]
+    newcomers: dict[str, Any]
+    cohort: str
+    as_of: str
+
+
+def dates(orders: pd.DataFrame) -> Dates:
+    """Find the lesson's windows in an order table."""
+    as_of = orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)
+    end = as_of.to_period("M")  # the month that is still running, or has not begun
+    last_newcomer = orders.groupby("customer_id")["ordered_at"].min().max().to_period("M")
+    newest = min(end - 2, last_newcomer + 1)
+    span: dict[str, dict[str, Any]] = {
+        name: {"start": str(first.start_time.date()), "end": str(last.start_time.date())}
+        for name, first, last in (
+            ("month", end - 1, end),
+            ("half_year", end - 6, end),
+            ("newcomers", newest - 3, newest),
+        )
+    }
+    return Dates(**span, cohort=span["newcomers"]["start"], as_of=str(as_of.date()))
+
+
+def start(orders: pd.DataFrame) -> Dates:
+    """Begin the lesson on these orders: find its dates, and have the exercises computed from them.
+
+    In the lesson a figure shows its own notes, so the same words do not come a second time as Python's warnings.
+    """
+    warnings.filterwarnings("ignore", category=AmbiguousFigure)
+    when = dates(orders)
+    offer(*exercises(orders, when))
+    return when
+
+
+def numbers(orders: Any, month: Mapping[str, Any], days: int) -> dict[str, Estimate]:
+    """Six figures that people call the repeat or retention rate, of one month; `days` is activity span and horizon."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmbiguousFigure)
+        return {
+            "cumulative": repeat_rate(orders, **month),
+            "ever": repeater_share(orders, **month),
+            "inside": repeater_share(orders, **month, counted="inside"),
+            "new": repeat_rate(orders, **month, base="new"),
+            "repurchase": repurchase_rate(orders, horizon_days=days, **month, as_of=AS_OF),
+            "retention": retention_rate(orders, **month, active_days=days),
+        }
+
+
+def members(orders: Any, formula: str, month: Mapping[str, Any], days: int) -> tuple[list[str], list[str]]:
+    """Who is below and who is above the line of a formula: the same metric, one customer a group."""
+    by: dict[str, Any] = {"by": "customer_id"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmbiguousFigure)
+        table = {
+            "cumulative": lambda: repeat_rate(orders, **month, **by),
+            "ever": lambda: repeater_share(orders, **month, **by),
+            "inside": lambda: repeater_share(orders, **month, **by, counted="inside"),
+            "new": lambda: repeat_rate(orders, **month, **by),
+            "repurchase": lambda: repurchase_rate(orders, horizon_days=days, **month, as_of=AS_OF, **by),
+            "retention": lambda: retention_rate(orders, **month, active_days=days, **by),
+        }[formula]()
+    rows = nw.from_native(table).rows(named=True)
+    above = [row["customer_id"] for row in rows if row["numerator"]]
+    below = [row["customer_id"] for row in rows if row["denominator"]]
+    return (newcomers(orders, month), above) if formula == "new" else (below, above)  # "new" is no share of anything
+
+
+def newcomers(orders: Any, month: Mapping[str, Any]) -> list[str]:
+    """Customers whose first order ever fell into the month."""
+    first = nw.from_native(orders).group_by("customer_id").agg(nw.col("ordered_at").min())
+    start, end = instant(month["start"], "start"), instant(month["end"], "end")
+    fresh = first.filter(nw.col("ordered_at") >= start, nw.col("ordered_at") < end)
+    return [str(who) for who in fresh["customer_id"]]
+
+
+def many_numbers(orders: pd.DataFrame) -> Explorer:
+    """Same ten customers, how many numbers? Choose a formula, a month and a number of days; see who is counted."""
+    months = pd.period_range(SPAN["start"], SPAN["end"], freq="M")[:-1]
+    ten = nw.from_native(orders).to_arrow()  # on a few rows PyArrow answers three times as fast as pandas
+
+    def label(formula: str) -> str:
+        return text(f"lesson08.formula.{formula}")
+
+    def answer(formula: str, month: float, days: float) -> Answer:
+        period = months[int(month) - 1]
+        window = {"start": str(period.start_time.date()), "end": str((period + 1).start_time.date())}
+        figures = numbers(ten, window, int(days))
+        below, above = members(ten, formula, window, int(days))
+
+        def draw(figure: Any, axes: Any, predicted: float | None) -> None:
+            shaded = Window(instant(window["start"], "start"), instant(window["end"], "end"))
+            plot_order_history(orders, ax=axes[0], window=shaded, base=below, counted=above)
+            shown = {label(name): figure for name, figure in figures.items()}
+            share = None if predicted is None else predicted / 100
+            plot_estimates(shown, ax=axes[1], highlight=label(formula), prediction=share)
+            axes[1].set_xlim(0, 185)
+
+        return Answer(100 * float(figures[formula]), _sentence(label(formula), f"{period}", figures, formula), draw)
+
+    def before(figure: Any, axes: Any) -> str:
+        plot_order_history(orders, ax=axes[0])
+        axes[1].set_axis_off()
+        return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
+
+    return Explorer(
+        question=text("lesson08.question"),
+        prediction=Prediction(0, 200, 1, "%"),
+        controls=[
+            (text("lesson08.control.formula"), Choice("formula", tuple((label(f), f) for f in FORMULAS), "cumulative")),
+            (text("lesson08.control.month"), Number("month", 1, len(months), 1, len(months))),
+            (text("lesson08.control.days"), Number("days", 15, 120, 15, 60)),
+        ],
+        answer=answer,
+        before=before,
+        panels={"ncols": 2, "width": 11.5, "height": 4.4},
+    )
+
+
+def _sentence(label: str, month: str, figures: Mapping[str, Estimate], formula: str) -> str:
+    figure = figures[formula]
+    known = [float(one) for one in figures.values() if one.n]
+    spread = text("lesson08.spread", lowest=f"{min(known):.1%}", highest=f"{max(known):.1%}") if len(known) > 1 else ""
+    if not figure.n:
+        return f"{text('lesson08.nobody', label=label, month=month)} {spread}"
+    counts = {"above": f"{figure.numerator:,.0f}", "below": f"{figure.denominator:,.0f}", "interval": figure.interval}
+    return f"{text('lesson08.result', label=label, month=month, value=f'{figure.value:.1%}', **counts)} {spread}"
+
+
+def exercises(orders: pd.DataFrame, when: Dates) -> tuple[Exercise, ...]:
+    """The lesson's exercises on these orders, with what the usual mistakes would give."""
+    later = str((pd.Timestamp(when.as_of) + timedelta(days=365)).date())  # as if everyone had been watched
+    return (
+        Exercise(
+            "08.1",
+            lambda: float(repeat_rate(orders, **when.month, base="active", active_days=180)),
+            {
+                "buyers": lambda: float(repeater_share(orders, **when.month)),
+                "cumulative": lambda: float(repeat_rate(orders, **when.month)),
+                "year": lambda: float(repeat_rate(orders, **when.month, base="active")),
+            },
+        ),
+        Exercise(
+            "08.2",
+            lambda: float(repurchase_rate(orders, horizon_days=90, **when.newcomers, as_of=when.as_of)),
+            {
+                "unwatched": lambda: float(repurchase_rate(orders, horizon_days=90, **when.newcomers, as_of=later)),
+                "sixty": lambda: float(repurchase_rate(orders, horizon_days=60, **when.newcomers, as_of=when.as_of)),
+                "everyone": lambda: float(repurchase_rate(orders, horizon_days=90, as_of=when.as_of)),
+            },
+        ),
+        Exercise(
+            "08.3",
+            lambda: _cell(orders, when, 2),
+            {
+                "one_early": lambda: _cell(orders, when, 1),
+                "one_late": lambda: _cell(orders, when, 3),
+                "unbounded": lambda: _cell(orders, when, 2, mode="unbounded"),
+                "all_cohorts": lambda: _mean_of_ratios(orders, when),
+            },
+        ),
+    )
+
+
+def _cell(orders: pd.DataFrame, when: Dates, age: int, **how: Any) -> float:
+    table = cohort_retention(orders, as_of=when.as_of, **how)
+    return float(table.loc[(table["cohort"] == when.cohort) & (table["age"] == age), "retention"].iloc[0])
+
+
+def _mean_of_ratios(orders: pd.DataFrame, when: Dates) -> float:
+    table = cohort_retention(orders, as_of=when.as_of)
+    return float(table.loc[table["age"] == 2, "retention"].mean())
+
+
+def say_cohorts(table: pd.DataFrame) -> str:
+    """What the cohort picture shows, in a sentence: over all cohorts, how many came in the month after the first."""
+    seen = table[(table["age"] == 1) & table["retention"].notna()]
+    active, size = int(seen["active"].sum()), int(seen["size"].sum())
+    if not size:
+        return text("lesson08.cohorts_empty")
+    return text(
+        "lesson08.cohorts", cohorts=len(seen), active=f"{active:,}", size=f"{size:,}", share=f"{active / size:.0%}"
+    )
