@@ -52,9 +52,7 @@ def _look() -> dict[str, Any]:
     return look
 
 
-def new_figure(
-    width: float = 9, height: float = 4.2, layout: str | None = "constrained", **panels: Any
-) -> tuple[Figure, Any]:
+def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained", **panels: Any) -> tuple[Figure, Any]:
     """An empty figure in inches and its Axes (several with `ncols=` or `width_ratios=`), outside pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -160,7 +158,8 @@ def plot_order_history(
     with style():
         ax = ax if ax is not None else new_figure(6, 0.8 + 0.3 * len(customers))[1]
         if window is not None and window.start is not None and window.end is not None:
-            ax.axvspan(window.start, window.end, color=ORANGE, alpha=0.18, linewidth=0)
+            ends: Any = (window.start, window.end)  # Matplotlib takes datetimes; its types say floats
+            ax.axvspan(*ends, color=ORANGE, alpha=0.18, linewidth=0)
         for place, customer in enumerate(customers):
             days = [at for who, at in zip(table["customer_id"], table["ordered_at"], strict=True) if who == customer]
             face, edge = _marker(customer, base, counted)

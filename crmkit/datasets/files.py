@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,7 +232,7 @@ def _numbered(
         raise UnreadableFile("open_quote", file=path, line=int(first_line + total + breaks[:-1].sum()))
     start = first_line + 1 + len(_breaks("".join(headers)))
     lines = start + np.arange(total) + np.cumsum(breaks) - breaks
-    misfits = tuple(_misfits(odd, lines))
+    misfits = tuple(_misfits(odd, lines, delimiter))
     if 2 * len(misfits) > total - blank.sum():
         raise UnreadableFile(
             "misfits", file=path, rows=len(misfits), of=int(total - blank.sum()), expected=len(headers),
@@ -242,7 +243,7 @@ def _numbered(
     return Source(path, encoding, delimiter, headers, tuple(kept), lines[fits][~blank], misfits, n_blank)
 
 
-def _misfits(odd: list[_Odd], lines: np.ndarray) -> Iterator[Misfit]:
+def _misfits(odd: list[_Odd], lines: np.ndarray, delimiter: str) -> Iterator[Misfit]:
     for item in odd:
-        if item.text.strip():  # a line of spaces is a blank line
+        if not re.fullmatch(rf'[\s"{delimiter}]*', item.text):  # a line of spaces is a blank line
             yield Misfit(int(lines[item.record - 2]), item.fields, item.text)

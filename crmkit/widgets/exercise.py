@@ -30,7 +30,7 @@ class Exercise:
     key: str
     answer: Callable[[], float]
     mistakes: Mapping[str, Callable[[], float]]
-    tolerance: float = 0.0006
+    tolerance: float = 0.00005
 
     def say(self, part: str) -> str:
         """One of the exercise's texts."""

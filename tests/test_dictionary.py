@@ -1,0 +1,74 @@
+"""The shipped data and the data dictionary are those that `datasets/build.py` makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crmkit import schema
+from crmkit.texts import LANGUAGES, messages
+
+DATASETS = Path(__file__).parents[1] / "datasets"
+MANIFEST = json.loads((DATASETS / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def fresh() -> dict[str, bytes]:
+    sys.path.insert(0, str(DATASETS))
+    try:
+        import build  # ty: ignore
+    finally:
+        sys.path.remove(str(DATASETS))
+    return build.files()
+
+
+@pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["file"])
+def test_a_set_is_what_the_manifest_says_and_what_is_made_again(entry, fresh):
+    shipped = (DATASETS / entry["file"]).read_bytes()
+    assert hashlib.sha256(shipped).hexdigest() == entry["sha256"]
+    assert hashlib.sha256(fresh[entry["file"]]).hexdigest() == entry["sha256"]
+    assert shipped.count(b"\n") == entry["rows"] + 1
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "README.md"])
+def test_what_is_written_is_not_stale(name, fresh):
+    assert (DATASETS / name).read_bytes() == fresh[name], "run: python datasets/build.py"
+
+
+def test_check_finds_what_is_stale(tmp_path):
+    for path in DATASETS.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            (tmp_path / path.relative_to(DATASETS)).parent.mkdir(exist_ok=True)
+            (tmp_path / path.relative_to(DATASETS)).write_bytes(path.read_bytes())
+    check = [sys.executable, str(tmp_path / "build.py"), "--check"]
+    assert subprocess.run(check, check=False, capture_output=True).returncode == 0
+    with (tmp_path / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write("x")
+    (tmp_path / "salon" / "orders.csv").unlink()
+    told = subprocess.run(check, check=False, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "README.md" in told.stdout
+    assert "salon/orders.csv" in told.stdout
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_table_and_column_has_a_label(code):
+    wanted = {f"table.{table}" for table in schema.TABLES}
+    wanted |= {f"column.{table.name}.{column.name}" for table in schema.TABLES.values() for column in table.columns}
+    labels = {key: label for key, label in messages(code).items() if key.startswith(("table.", "column."))}
+    assert set(labels) == wanted
+    assert all(label.strip() and "|" not in label for label in labels.values())
+
+
+def test_the_dictionary_shows_every_column_in_both_languages(fresh):
+    page = fresh["README.md"].decode()
+    for table in schema.TABLES.values():
+        for column in table.columns:
+            for code in LANGUAGES:
+                label = messages(code)[f"column.{table.name}.{column.name}"]
+                assert f"| `{column.name}` | {label} |" in page
