@@ -162,6 +162,15 @@ def test_contracts_churn_and_stay(engine):
     assert (own.numerator, own.denominator) == (1, 4)
 
 
+def test_contracts_need_an_end_and_a_reason_where_it_is_asked_for(engine):
+    with pytest.raises(MissingColumn, match="no column 'ended_at'"):
+        crmkit.churn_rate(engine(CONTRACTS.drop(columns="ended_at")), **MARCH)
+    without = engine(CONTRACTS.drop(columns="is_involuntary"))
+    assert float(crmkit.churn_rate(without, **MARCH)) == 0.5
+    with pytest.raises(MissingColumn, match="no column 'is_involuntary'"):
+        crmkit.churn_rate(without, **MARCH, include_involuntary=False)
+
+
 def test_groups_follow_the_first_order_and_add_up(engine):
     frame = orders_of(VISITS)
     frame["channel"] = ["web" if customer in "ACE" else "store" for customer in frame["customer_id"]]

@@ -137,7 +137,8 @@ class _Work:
         self.reason = np.zeros(len(self.source.lines), dtype=np.int64)
         misfits = self.source.misfits
         if misfits:
-            found = tuple(_short(item.text) for item in misfits[:3])
+            # how many fields, not the text: a whole line may name a person
+            found = tuple(dict.fromkeys(str(item.fields) for item in misfits))[:3]
             facts = {"file": self.source.name, "expected": len(self.source.headers)}
             self.problems.append(Problem("misfit", self.model.name, "", len(misfits), found, "set_aside", facts))
         for name, at in self.at.items():
@@ -317,7 +318,9 @@ class _Work:
 
 
 def _kind(column: Column, fault: str) -> str:
-    """The words for a fault; what is unreadable is said by type."""
+    """The words for a fault: what is unreadable is said by type, and a purchase may have no known customer."""
+    if fault == "empty" and column.name == "customer_id":
+        return "no_customer"
     return f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
 
 

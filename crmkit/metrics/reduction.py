@@ -173,10 +173,18 @@ def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
     return {name: breaks.fill_null(False) for name, (wants, breaks) in rules.items() if wants <= found}
 
 
-def open_subscriptions(subscriptions: Any, *, columns: Columns = None, by: str | None = None) -> History:
+def open_subscriptions(
+    subscriptions: Any, *, columns: Columns = None, by: str | None = None, needs_reason: bool = False
+) -> History:
     """Open a contract table: `customer_id`, `at` (the start, null where unusable), `ended_at`, `is_involuntary`."""
     needs = ("customer_id", "started_at", "ended_at", "is_involuntary")
+    needed = (
+        ("ended_at", "is_involuntary") if needs_reason else ("ended_at",)
+    )  # no metric can do without, the model can
+    columns = {**{name: name for name in needed}, **(columns or {})}
     frame = frames.open_table(subscriptions, "subscriptions", needs=needs, columns=columns, extra=by)
+    if "is_involuntary" not in frame.collect_schema():
+        frame = frame.with_columns(is_involuntary=nw.lit(False))
     frame = frame.with_columns(at=nw.col("started_at"), dated=nw.col("started_at"))
     backwards = (nw.col("ended_at") < nw.col("dated")).fill_null(False)
     reasons = {

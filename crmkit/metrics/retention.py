@@ -302,12 +302,12 @@ def churn_rate(
         >>> float(churn_rate(contracts, start="2026-03-01", end="2026-04-01"))
         0.5
     """
-    both = _both_ends(history, start, end, basis, 365, by, columns)
+    if basis == "activity" and not include_involuntary:
+        raise ParameterError("contract_only", parameter="include_involuntary")
+    both = _both_ends(history, start, end, basis, 365, by, columns, needs_reason=not include_involuntary)
     gone = both.there & ~both.at_end
     name = f"churn_rate.{basis}"
     if not include_involuntary:
-        if basis == "activity":
-            raise ParameterError("contract_only", parameter="include_involuntary")
         gone, name = gone & ~nw.col("involuntary").fill_null(False), f"{name}_voluntary"
     apart = {"new_and_gone": both.new_and_gone} if basis == "contract" else {}
     return _share(both.customers, gone, both.there, both.window, Definition(name, both.parameters), by, **apart)
@@ -407,7 +407,14 @@ class _BothEnds:
 
 
 def _both_ends(
-    table: Any, start: When, end: When, basis: str, active_days: int, by: str | None, columns: Columns
+    table: Any,
+    start: When,
+    end: When,
+    basis: str,
+    active_days: int,
+    by: str | None,
+    columns: Columns,
+    needs_reason: bool = False,
 ) -> _BothEnds:
     window = _window(start, end)
     _one_of("basis", basis, ("activity", "contract"))
@@ -415,7 +422,9 @@ def _both_ends(
     assert window.start is not None
     assert window.end is not None
     if basis == "contract":
-        return _contracts_at_both_ends(open_subscriptions(table, columns=columns, by=by), window)
+        return _contracts_at_both_ends(
+            open_subscriptions(table, columns=columns, by=by, needs_reason=needs_reason), window
+        )
     before = nw.when(AT < window.start).then(AT)
     seen = nw.when(AT < window.end).then(AT)
     customers = open_orders(table, columns=columns, by=by).per_customer(
