@@ -1,6 +1,6 @@
 """CDNOW: the purchases of 23,570 real customers of a record shop, 1997-01 to 1998-06, for tests and the bench.
 
-The file comes inside the wheel of `lifetimes`, a development dependency that is installed for its data alone: it does not
+The file comes inside the wheel of `lifetimes`, a development dependency installed for its data alone: it does not
 run beside pandas 3, so it is never imported. `python tests/cdnow.py` prints the path of the CSV.
 """
 
