@@ -221,6 +221,8 @@ def open_lesson(page: Page) -> None:
     page.evaluate(RUN_ALL, KERNEL_MS)
     page.wait_for_selector(".crmkit-explorer", state="attached")
     page.locator(".crmkit-explorer").first.scroll_into_view_if_needed()
+    wait_for_another_summary(page, "")  # drawn a moment after the cell has ended
+    page.locator(PICTURE).first.wait_for(state="visible")
 
 
 def unlock(page: Page) -> None:
@@ -237,7 +239,7 @@ def summary(page: Page) -> str:
 
 def wait_for_another_summary(page: Page, before: str) -> None:
     """Until the sentence is no longer `before`."""
-    changed = "([where, before]) => document.querySelector(where).innerText.trim() !== before"
+    changed = "([where, before]) => (document.querySelector(where)?.innerText ?? before).trim() !== before"
     page.wait_for_function(changed, arg=[SUMMARY, before])
 
 

@@ -256,6 +256,12 @@ def test_a_run_that_goes_wrong_is_refused(tmp_path: Path, old: str, new: str, sa
     assert said.replace("holds an error: ZeroDivisionError", "holds an error: ZeroDivisionError") in refusal(tmp_path)
 
 
+def test_a_cell_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "CELL_SECONDS", 2)
+    write(tmp_path, LESSON.replace("rate = 5 / 10", "while True:\n    pass"))
+    assert "takes longer than 2 s" in refusal(tmp_path)
+
+
 @pytest.mark.parametrize(
     "words",
     [

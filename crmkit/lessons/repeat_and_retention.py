@@ -67,11 +67,7 @@ def dates(orders: pd.DataFrame) -> Dates:
 
 
 def start(orders: pd.DataFrame) -> Dates:
-    """Begin the lesson on these orders: find its dates, and have the exercises computed from them.
-
-    In the lesson a figure shows its own notes, so the same words do not come a second time as Python's warnings.
-    """
-    warnings.filterwarnings("ignore", category=AmbiguousFigure)
+    """Begin the lesson on these orders: find its dates, and have the exercises computed from them."""
     when = dates(orders)
     offer(*exercises(orders, when))
     return when

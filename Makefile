@@ -1,0 +1,42 @@
+# One verb a chore; the work itself is in tools/, which also runs where there is no make.
+PYTHON ?= $(shell command -v python3 || command -v python)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help env lab test bench notebooks lock lint format clean python course dev
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r verb what; do printf '%-18s %s\n' "$$verb" "$$what"; done
+
+env: course ## make .venv with everything the course needs
+
+lab: course ## open the course in JupyterLab (lang=ja or lang=en; without it, the system's language)
+	@$(BIN)/crmkit lab $(if $(lang),--lang $(lang))
+
+test: dev ## style, types, lessons, notebooks and all tests, with a real browser and a real Spark
+	@$(BIN)/python tools/check.py
+
+bench: dev ## measure speed and memory
+	@$(BIN)/python bench/run.py
+
+notebooks: dev ## write the lesson notebooks anew from notebooks/lessons
+	@$(BIN)/python notebooks/build.py
+
+lock: dev ## resolve requirements.lock and requirements-dev.lock from pyproject.toml
+	@$(BIN)/python tools/environment.py lock
+
+lint: dev ## style, types and the direction of imports
+	@$(BIN)/python tools/check.py lint format types imports
+
+format: dev ## put all code into the one format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## remove .venv and everything generated that is not committed
+	rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed / Python 3.11 以上が必要です"; exit 1; }
+
+course dev: python
+	@$(PYTHON) tools/environment.py $@
