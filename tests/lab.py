@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,12 +258,19 @@ def key_to_picture(language: str, presses: int = 12) -> list[float]:
         return slider_times(seen.page, presses)
 
 
+def at_the_end(handle: Locator) -> bool:
+    """Whether a slider stands at its maximum, from where only the way back changes anything."""
+    return handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+
+
 def slider_times(page: Page, presses: int = 12) -> list[float]:
     """Press keys to and fro on the first slider; milliseconds each, without the first two."""
-    page.locator(HANDLE).first.focus()
+    handle = page.locator(HANDLE).first
+    handle.focus()
     page.evaluate(WATCH_KEYS, [PICTURE])
+    there, back = ("ArrowLeft", "ArrowRight") if at_the_end(handle) else ("ArrowRight", "ArrowLeft")
     for press in range(presses + 2):
-        page.keyboard.press("ArrowRight" if press % 2 == 0 else "ArrowLeft")
+        page.keyboard.press(there if press % 2 == 0 else back)
         page.wait_for_function("(count) => window.crmkitTimes.length > count", arg=press)
     return list(page.evaluate("window.crmkitTimes"))[2:]
 

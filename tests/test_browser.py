@@ -82,9 +82,9 @@ def test_the_lesson_runs_predicts_moves_and_resets(lesson: driver.Visit, lab: dr
     _tab_to(page, "slider")
     handle = page.locator(driver.HANDLE).first
     start = handle.get_attribute("aria-valuetext")
-    at_the_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+    key = "ArrowLeft" if driver.at_the_end(handle) else "ArrowRight"
     for _ in range(3):
-        page.keyboard.press("ArrowLeft" if at_the_end else "ArrowRight")
+        page.keyboard.press(key)
     driver.wait_for_another_summary(page, result)
     page.wait_for_timeout(500)  # the later key presses are still on their way to the kernel and back
     assert _picture(page) != picture

@@ -149,7 +149,7 @@ def test_the_readme_names_the_two_commands_and_the_way_without_make() -> None:
     for command in (
         "make lab",
         "make test",
-        "python tools/environment.py course",
+        "environment.py course",
         "conda env create -f environment.yml",
     ):
         assert command in readme

@@ -74,7 +74,7 @@ def test_every_control_survives_its_ends_in_every_combination(make, ten, languag
                 control.value = value
             assert not failed(explorer), explorer.headline
             assert bytes(explorer.picture.value).startswith(b"\x89PNG")
-            assert explorer.picture.tooltip == explorer.headline
+            assert explorer.picture.tooltip == explorer.headline  # unlocked: the picture says what the page says
 
 
 def test_the_result_is_locked_until_predicted(make, ten):
@@ -127,10 +127,12 @@ def test_every_slider_has_a_named_twin_and_every_control_a_name(make, ten):
 
 def test_a_saved_notebook_keeps_picture_and_sentence(make, ten):
     explorer = make(ten)
+    locked = explorer._repr_mimebundle_()
     explorer.buttons["skip"].click()
-    bundle = explorer._repr_mimebundle_()
-    assert bundle["text/plain"] == explorer.headline
-    assert bundle["image/png"].startswith("iVBOR")
+    unlocked = explorer._repr_mimebundle_()
+    assert locked["text/plain"] == unlocked["text/plain"] == explorer.headline
+    assert locked["image/png"].startswith("iVBOR")
+    assert "application/vnd.jupyter.widget-view+json" in locked
 
 
 def test_nothing_draws_into_an_output(make, ten):

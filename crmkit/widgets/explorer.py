@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
-from crmkit.plots import new_figure, style
+from crmkit.plots import new_figure, png, style
 from crmkit.texts import text
 from crmkit.widgets.picture import Picture, with_static
 
@@ -109,7 +109,7 @@ class Explorer(ipywidgets.VBox):
         panels: Passed on to the figure, e.g. `{"ncols": 2}`.
 
     Attributes:
-        headline: The sentence shown now; also the text of a saved notebook.
+        headline: The sentence shown now.
         predicted: The prediction, `None` while there is none or after skipping.
         unlocked: Whether the result may be seen.
     """
@@ -215,14 +215,17 @@ class Explorer(ipywidgets.VBox):
             if not self.unlocked:
                 situation = self._before(figure, axes)
                 self.picture.show(figure, situation)
-                self._say(text("explorer.locked"), alone=situation)
+                self._say(text("explorer.locked"))
                 return
-            answer = self._answer(**{name: control.value for name, control in self.controls.items()})
-            answer.draw(figure, axes, self.predicted)
-            sentence = f"{answer.sentence} {self._compared(answer.value)}".strip()
+            sentence = self._draw_result(figure, axes)
             self._keep_places(figure)
             self.picture.show(figure, sentence)
         self._say(sentence)
+
+    def _draw_result(self, figure: Figure, axes: Any) -> str:
+        answer = self._answer(**{name: control.value for name, control in self.controls.items()})
+        answer.draw(figure, axes, self.predicted)
+        return f"{answer.sentence} {self._compared(answer.value)}".strip()
 
     def _keep_places(self, figure: Figure) -> None:
         """Lay out the first result, then keep its places: the picture holds still while a slider moves, and is drawn
@@ -241,10 +244,19 @@ class Explorer(ipywidgets.VBox):
         key = "explorer.met" if abs(apart) < 0.5 else "explorer.higher" if apart > 0 else "explorer.lower"
         return text(key, predicted=f"{self.predicted:g}", apart=f"{abs(apart):.0f}", unit=self._unit)
 
-    def _say(self, sentence: str, alone: str | None = None) -> None:
-        """Show a sentence; `alone` is what a saved notebook says instead, where nobody can press a button."""
-        self.headline = alone or sentence
+    def _say(self, sentence: str) -> None:
+        self.headline = sentence
         self._summary.value = f"<p role='status' style='line-height:1.5'>{html.escape(sentence)}</p>"
 
     def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
-        return with_static(super()._repr_mimebundle_(**more), self.picture.value, self.headline)
+        image, says = self._static()
+        return with_static(super()._repr_mimebundle_(**more), image, says)
+
+    def _static(self) -> tuple[bytes, str]:
+        """Picture and sentence for a saved notebook: the result, since where no kernel runs nobody can unlock it."""
+        if self.unlocked:
+            return self.picture.value, self.headline
+        with style():
+            figure, axes = new_figure(**self._panels)
+            sentence = self._draw_result(figure, axes)
+            return png(figure), sentence
