@@ -6,7 +6,7 @@ speaks the language of whoever reads it.
 
 from __future__ import annotations
 
-from crmkit.texts import text
+from crmkit.texts import has_text, text
 
 
 class _Spoken(Exception):
@@ -18,7 +18,11 @@ class _Spoken(Exception):
         self.values = values
 
     def __str__(self) -> str:
-        return text(f"error.{type(self).__name__}.{self.reason}", **self.values)
+        name = type(self).__name__
+        key = f"error.{name}.{self.reason}_alone"  # said where nothing looks like the name that was asked for
+        if self.values.get("nearest") != "" or not has_text(key):
+            key = f"error.{name}.{self.reason}"
+        return text(key, **self.values)
 
     def __reduce__(self) -> tuple[object, ...]:  # so that errors travel between processes
         return _rebuild, (type(self), self.reason, self.values)

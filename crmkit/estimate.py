@@ -119,6 +119,11 @@ class Estimate:
         return text(f"metric.{self.definition.id}")
 
     @property
+    def is_ratio(self) -> bool:
+        """Whether the denominator does not contain the numerator: a figure with a value and no interval."""
+        return math.isnan(self.low) and not math.isnan(self.value)
+
+    @property
     def interval(self) -> str:
         """The interval in words; says so where there is none."""
         if math.isnan(self.low):
@@ -138,7 +143,11 @@ class Estimate:
             (text("estimate.interval_label"), self.interval),
             (
                 text("estimate.counted"),
-                text("estimate.of", numerator=shown_count(self.numerator), denominator=shown_count(self.denominator)),
+                text(
+                    "estimate.ratio" if self.is_ratio else "estimate.of",
+                    numerator=shown_count(self.numerator),
+                    denominator=shown_count(self.denominator),
+                ),
             ),
             (text("estimate.window"), str(self.window)),
             (text("estimate.definition"), f"{self.definition} [{self.definition.id}]"),

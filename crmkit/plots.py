@@ -100,13 +100,13 @@ def plot_estimates(
         if prediction is not None:
             ax.axvline(100 * prediction, color=RED, linestyle="--", linewidth=2)
             ax.annotate(
-                text("plot.your_prediction"), (100 * prediction, 0.95), color=RED, ha="center", bbox=_paper(), zorder=4
+                text("plot.your_prediction"), (100 * prediction, 0.95), color=RED, ha="center", bbox=_paper(1), zorder=4
             )
-        ax.set_yticks(list(places.values()), list(places))
+        ax.set_yticks(list(places.values()), [f"▶ {label}" if label == highlight else label for label in places])
         ax.set_ylim(-len(places) + 0.4, 1.3)
         ax.margins(x=0.14)
         ax.set_xlim(left=0)
-        ax.set_xlabel(text("plot.share"))
+        ax.set_xlabel(text("plot.share_and_interval"))
         ax.grid(axis="y", visible=False)
         return ax
 
@@ -117,16 +117,16 @@ def _draw_estimate(ax: Axes, place: float, estimate: Estimate, colour: str) -> N
         return
     if not math.isnan(estimate.low):
         ax.plot([100 * estimate.low, 100 * estimate.high], [place, place], color=colour, linewidth=2.5, alpha=0.55)
-    ax.plot(100 * estimate.value, place, "o", color=colour, markersize=9)
+    ax.plot(100 * estimate.value, place, "o", color=colour, markersize=9, clip_on=False, zorder=3)
     counted = f"{estimate.value:.1%} ({estimate.numerator:,.0f}/{estimate.denominator:,.0f})"
     side = "center" if estimate.value > 0.2 else "left"  # near the axis a centred label would run over it
     at = (100 * estimate.value, place)
-    ax.annotate(counted, at, (0, 8), textcoords="offset points", ha=side, color=colour, bbox=_paper(), zorder=3)
+    ax.annotate(counted, at, (0, 8), textcoords="offset points", ha=side, color=colour, bbox=_paper(), zorder=2.5)
 
 
-def _paper() -> dict[str, Any]:
+def _paper(alpha: float = 0.85) -> dict[str, Any]:
     """A white ground, so that lines do not run through words."""
-    return {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+    return {"facecolor": "white", "edgecolor": "none", "alpha": alpha, "pad": 1}
 
 
 def plot_order_history(
@@ -143,8 +143,8 @@ def plot_order_history(
         orders: A small order table: `customer_id`, `ordered_at`; one line per customer, in order of the id.
         ax: Where to draw; a new figure if not given.
         window: Time window to shade.
-        base: Customers below the line of the fraction: drawn with a ring.
-        counted: Customers above the line of the fraction: drawn filled.
+        base: Customers below the line of the fraction: a ring, or a full dot if they are above it too.
+        counted: Customers above the line of the fraction: a triangle if they are not below it.
 
     Returns:
         The Axes.
@@ -162,24 +162,39 @@ def plot_order_history(
             ax.axvspan(*ends, color=ORANGE, alpha=0.18, linewidth=0)
         for place, customer in enumerate(customers):
             days = [at for who, at in zip(table["customer_id"], table["ordered_at"], strict=True) if who == customer]
-            face, edge = _marker(customer, base, counted)
+            shape, face, edge, _ = ROLES[_role(customer, base, counted)]
             ax.plot(days, [-place] * len(days), color=PALE, linewidth=1.5, zorder=1)
-            ax.scatter(days, [-place] * len(days), s=64, c=face, edgecolors=edge, linewidths=1.8, zorder=2)
-        names = [f"{who} {'●' if who in counted else '○' if who in base else '  '}" for who in customers]
+            ax.scatter(
+                days, [-place] * len(days), s=64, marker=shape, c=face, edgecolors=edge, linewidths=1.8, zorder=2
+            )
+        roles = {customer: _role(customer, base, counted) for customer in customers}
+        names = [f"{customer} {ROLES[role][3]}" for customer, role in roles.items()]
         ax.set_yticks([-place for place in range(len(customers))], names)
         ax.set_ylim(-len(customers) + 0.4, 0.6)
         if base or counted:
-            ax.set_title(text("plot.signs"), loc="left", fontsize="medium", color=GREY)
+            told = [text(f"plot.role.{role}") for role in ("both", "base", "counted") if role in roles.values()]
+            ax.set_title("   ".join(told), loc="left", fontsize="medium", color=GREY)
         _date_axis(ax)
         ax.grid(axis="y", visible=False)
         return ax
 
 
-def _marker(customer: str, base: Sequence[str], counted: Sequence[str]) -> tuple[str, str]:
-    """Face and edge colour; the names on the axis carry the same meaning as signs, for those who see no colour."""
-    if customer in counted:
-        return BLUE, BLUE
-    return ("white", BLUE) if customer in base else (PALE, PALE)
+# marker, face, edge, and the sign beside the name, which says the same to those who see no colour
+ROLES = {
+    "both": ("o", BLUE, BLUE, "●"),
+    "base": ("o", "white", BLUE, "○"),
+    "counted": ("^", BLUE, BLUE, "▲"),
+    "neither": ("o", PALE, PALE, "  "),
+    "asked": ("o", GREY, GREY, ""),
+}
+
+
+def _role(customer: str, base: Sequence[str], counted: Sequence[str]) -> str:
+    if not base and not counted:
+        return "asked"  # nobody is counted yet
+    if customer in base:
+        return "both" if customer in counted else "base"
+    return "counted" if customer in counted else "neither"
 
 
 def _date_axis(ax: Axes) -> None:
@@ -223,21 +238,15 @@ def plot_cohort_retention(table: Any, *, ax: Axes | None = None, newest: int = 1
         import seaborn as sns
 
         ax = ax if ax is not None else new_figure(9, 1.2 + 0.3 * len(grid))[1]
-        later = (
-            grid.drop(columns=0, errors="ignore").max().max()
-        )  # age 0 is 100 % by definition: it would drown the rest
-        sns.heatmap(
-            grid,
-            ax=ax,
-            cmap="cividis",
-            vmin=0,
-            vmax=100 if math.isnan(later) else later,
-            annot=True,
-            fmt=".0f",
-            linewidths=0.5,
-            cbar_kws={"label": text("plot.share")},
-        )
+        # age 0 is 100 % by definition: in the colours of the rest it would drown them
+        first, later = grid.copy(), grid.copy()
+        first.loc[:, first.columns != 0] = math.nan
+        later.loc[:, later.columns == 0] = math.nan
+        sns.heatmap(first, ax=ax, cmap=[PALE], annot=True, fmt=".0f", linewidths=0.5, cbar=False)
+        if later.notna().any(axis=None):
+            colours = {"cmap": "Blues", "vmin": 0, "cbar_kws": {"label": text("plot.share")}}
+            sns.heatmap(later, ax=ax, annot=True, fmt=".0f", linewidths=0.5, **colours)
         ax.set_xlabel(text("plot.age"))
-        ax.set_ylabel(text("plot.cohort"))
+        ax.set_ylabel(text("plot.cohort"), labelpad=10)
         ax.grid(visible=False)
         return ax

@@ -49,7 +49,7 @@ def test_a_port_in_use_is_named_in_the_language_asked_for(course: Path) -> None:
         port = other.getsockname()[1]
         told = run(cli.app, ["lab", "--no-browser", "--root", str(course), "--port", str(port), "--lang", "ja"])
     assert told.exit_code == 1
-    assert f"ポート {port}" in told.output
+    assert f"ポート{port}" in told.output
 
 
 def test_a_server_that_does_not_start_says_why(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:

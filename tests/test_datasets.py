@@ -342,8 +342,8 @@ def test_text_of_strangers_is_escaped(tmp_path):
 def test_the_account_follows_the_language(tmp_path):
     crm = load({"orders": written(tmp_path)}, columns=OWN)
     with in_language("ja"):
-        assert "読んだ行 3 = 使う行 3 + 除外した行 0" in crm.report()
-        assert "文字コード UTF-8、区切り文字 カンマ" in crm.report()
+        assert "読んだ3行 = 取り込んだ3行 + 除外した0行" in crm.report()
+        assert "文字コードはUTF-8、区切り文字はカンマ" in crm.report()
         assert repr(crm) == crm.report()
         assert "表記を整えて" in crm.problems["problem"][0]
         assert "表記を整えて" in crm._repr_html_()

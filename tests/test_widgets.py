@@ -185,7 +185,8 @@ def test_lesson_08_says_what_the_table_says(ten):
     assert "50.0% (5 of 10" in explorer.headline
     assert "10 points lower" in explorer.headline
     explorer.controls["formula"].value = "new"
-    assert "166.7% (5 of 3" in explorer.headline
+    assert "5 ÷ 3 = 166.7%" in explorer.headline
+    assert "predicted" not in explorer.headline  # that was about another formula
     explorer.controls["formula"].value = "repurchase"
     assert "no data" in explorer.headline  # nobody who first came in March has been watched for 60 days
     explorer.controls["month"].value = 2
@@ -222,7 +223,22 @@ def test_hints_get_more_concrete_and_the_last_one_stays(world):
     assert lines[3] == lines[2]
 
 
-@pytest.mark.parametrize("answer", [..., None, "half", [0.5], {}, object(), float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize("answer", [..., None])
+def test_no_answer_is_no_mistake(world, answer):
+    lesson.start(world[0])
+    verdict = exercise.check("08.1", answer)
+    assert (verdict.verdict, len(verdict.lines)) == ("empty", 1)
+
+
+@pytest.mark.parametrize("answer", [0.559, 0.56, 55.9, 56])
+def test_a_rounded_answer_is_recognised(world, answer):
+    lesson.start(world[0])
+    verdict = exercise.check("08.1", answer)
+    assert verdict.verdict == "close"
+    assert verdict.lines[0] in (text("verdict.rounded"), text("verdict.per_cent"))
+
+
+@pytest.mark.parametrize("answer", ["half", [0.5], {}, object(), float("nan"), float("inf"), 10**400])
 def test_check_never_raises(world, answer):
     lesson.start(world[0])
     verdict = exercise.check("08.1", answer)

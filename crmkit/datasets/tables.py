@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -108,11 +109,11 @@ def _tidy(header: str) -> str:
 
 
 def _nearest(wanted: str, table: str, column: str, headers: tuple[str, ...]) -> str:
-    """The header most like the wanted one, or like the column's label in either language; "-" where none is."""
+    """The header most like the wanted one, or like the column's label in either language; "" where none is."""
     labels = [messages(code).get(f"column.{table}.{column}", "") for code in LANGUAGES]
-    like = [_tidy(wanted), *(_tidy(label.partition("(")[0]) for label in labels if label)]
+    like = [_tidy(wanted), *(_tidy(re.split("[(（]", label)[0]) for label in labels if label)]
     best = max(headers, key=lambda header: _likeness(_tidy(header), like), default="")
-    return best if best and _likeness(_tidy(best), like) >= 0.5 else "-"
+    return best if best and _likeness(_tidy(best), like) >= 0.5 else ""
 
 
 def _likeness(header: str, names: list[str]) -> float:

@@ -28,6 +28,7 @@ __all__ = ["check", "dates", "many_numbers", "say_cohorts", "show", "start"]
 FORMULAS = ("cumulative", "ever", "inside", "new", "repurchase", "retention")
 SPAN = {"start": "2025-12-01", "end": "2026-04-01"}
 AS_OF = "2026-04-01"
+AXIS_END = 185  # per cent; the largest of the figures is 167
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Dates:
     Attributes:
         month: The last full month.
         half_year: The six months up to its end.
-        newcomers: Three months of first orders, the latest ones of whom at least some have been watched for a while.
+        newcomers: Six months of first orders, so recent that not everyone has been watched for 90 days.
         cohort: First day of the first of those months.
         as_of: The day after the last order.
     """
@@ -60,7 +61,7 @@ def dates(orders: pd.DataFrame) -> Dates:
         for name, first, last in (
             ("month", end - 1, end),
             ("half_year", end - 6, end),
-            ("newcomers", newest - 3, newest),
+            ("newcomers", newest - 6, newest),
         )
     }
     return Dates(**span, cohort=span["newcomers"]["start"], as_of=str(as_of.date()))
@@ -117,6 +118,7 @@ def newcomers(orders: Any, month: Mapping[str, Any]) -> list[str]:
 def many_numbers(orders: pd.DataFrame) -> Explorer:
     """Same ten customers, how many numbers? Choose a formula, a month and a number of days; see who is counted."""
     months = pd.period_range(SPAN["start"], SPAN["end"], freq="M")[:-1]
+    span = [instant(SPAN["start"], "start") - timedelta(days=4), instant(SPAN["end"], "end") + timedelta(days=4)]
     ten = nw.from_native(orders).to_arrow()  # on a few rows PyArrow answers three times as fast as pandas
 
     def label(formula: str) -> str:
@@ -131,21 +133,24 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
         def draw(figure: Any, axes: Any, predicted: float | None) -> None:
             shaded = Window(instant(window["start"], "start"), instant(window["end"], "end"))
             plot_order_history(orders, ax=axes[0], window=shaded, base=below, counted=above)
+            axes[0].set_xlim(*span)  # the same for every month
             shown = {label(name): figure for name, figure in figures.items()}
             share = None if predicted is None else predicted / 100
             plot_estimates(shown, ax=axes[1], highlight=label(formula), prediction=share)
-            axes[1].set_xlim(0, 185)
+            axes[1].set_xlim(0, AXIS_END)
 
         return Answer(100 * float(figures[formula]), _sentence(label(formula), f"{period}", figures, formula), draw)
 
     def before(figure: Any, axes: Any) -> str:
-        plot_order_history(orders, ax=axes[0])
+        last = Window(months[-1].start_time.to_pydatetime(), instant(SPAN["end"], "end"))
+        plot_order_history(orders, ax=axes[0], window=last)
+        axes[0].set_xlim(*span)
         axes[1].set_axis_off()
         return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
 
     return Explorer(
         question=text("lesson08.question"),
-        prediction=Prediction(0, 200, 1, "%"),
+        prediction=Prediction(0, AXIS_END, 1, "%"),
         controls=[
             (text("lesson08.control.formula"), Choice("formula", tuple((label(f), f) for f in FORMULAS), "cumulative")),
             (text("lesson08.control.month"), Number("month", 1, len(months), 1, len(months))),
@@ -153,18 +158,22 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
         ],
         answer=answer,
         before=before,
-        panels={"ncols": 2, "width": 11.5, "height": 4.4},
+        panels={"ncols": 2, "width": 10, "height": 4.4},
     )
 
 
 def _sentence(label: str, month: str, figures: Mapping[str, Estimate], formula: str) -> str:
     figure = figures[formula]
     known = [float(one) for one in figures.values() if one.n]
-    spread = text("lesson08.spread", lowest=f"{min(known):.1%}", highest=f"{max(known):.1%}") if len(known) > 1 else ""
-    if not figure.n:
-        return f"{text('lesson08.nobody', label=label, month=month)} {spread}"
+    ends = {"lowest": f"{min(known):.1%}", "highest": f"{max(known):.1%}"} if known else {}
+    spread = text("lesson08.spread", **ends) if len(set(known)) > 1 else ""
     counts = {"above": f"{figure.numerator:,.0f}", "below": f"{figure.denominator:,.0f}", "interval": figure.interval}
-    return f"{text('lesson08.result', label=label, month=month, value=f'{figure.value:.1%}', **counts)} {spread}"
+    if not figure.n:
+        kind = "nobody_yet" if figure.besides.get("not_watched") else "nobody"
+    else:
+        kind = "ratio" if figure.is_ratio else "result"
+    said = text(f"lesson08.{kind}", label=label, month=month, value=figure.shown(figure.value), **counts)
+    return f"{said} {spread}".strip()
 
 
 def exercises(orders: pd.DataFrame, when: Dates) -> tuple[Exercise, ...]:

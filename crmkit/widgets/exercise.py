@@ -65,8 +65,8 @@ class Verdict:
         return f"<div role='status' style='{look}'><strong>{heading}</strong>{said}</div>"
 
 
-SIGNS = {"correct": "✓", "close": "≈", "not_yet": "…"}
-COLOURS = {"correct": "#029e73", "close": "#de8f05", "not_yet": "#0173b2"}
+SIGNS = {"correct": "✓", "close": "≈", "not_yet": "…", "empty": "…"}
+COLOURS = {"correct": "#029e73", "close": "#de8f05", "not_yet": "#0173b2", "empty": "#6e6e6e"}
 _known: dict[str, Exercise] = {}
 _tries: dict[str, int] = {}
 
@@ -107,24 +107,34 @@ def check(key: str, answer: Any) -> Verdict:
 
 def _judge(exercise: Exercise, answer: Any) -> Verdict:
     if answer is ... or answer is None:
-        return Verdict("not_yet", (text("verdict.empty"), exercise.hint(1)))
+        return Verdict("empty", (text("verdict.replace_dots"),))
     try:
-        given = float(answer)
+        return _judge_number(exercise, float(answer))
     except (TypeError, ValueError):
         return Verdict("not_yet", (text("verdict.no_number", found=type(answer).__name__),))
+
+
+def _judge_number(exercise: Exercise, given: float) -> Verdict:
     right = exercise.answer()
     if _same(given, right, exercise.tolerance):
         return Verdict("correct", (exercise.say("right"),))
     _tries[exercise.key] = _tries.get(exercise.key, 0) + 1
     hint = exercise.hint(_tries[exercise.key])
-    if _same(given / 100, right, exercise.tolerance):
+    if _same(given / 100, right, exercise.tolerance) or _rounded(given / 100, right):
         return Verdict("close", (text("verdict.per_cent"),))
     for name, wrong in exercise.mistakes.items():
         value = wrong()
         if _same(given, value, exercise.tolerance) and not _same(value, right, exercise.tolerance):
             return Verdict("close", (exercise.say(f"mistake.{name}"), hint))
+    if _rounded(given, right):
+        return Verdict("close", (text("verdict.rounded"),))
     near = not math.isnan(given) and abs(given - right) <= CLOSE * abs(right)
     return Verdict("close" if near else "not_yet", (hint,))
+
+
+def _rounded(given: float, right: float) -> bool:
+    """Whether somebody copied the right number from the screen, where it stands with two or three decimals."""
+    return any(_same(given, round(right, decimals), 1e-9) for decimals in (2, 3))
 
 
 def _same(given: float, wanted: float, tolerance: float) -> bool:

@@ -47,7 +47,7 @@ class Number:
     def build(self, label: str) -> tuple[ipywidgets.ValueWidget, ipywidgets.Widget]:
         limits = {"min": self.low, "max": self.high, "step": self.step, "value": self.start}
         twin = ipywidgets.BoundedFloatText(
-            description=label, style={"description_width": "initial"}, layout={"width": "22em"}, **limits
+            description=label, style={"description_width": "initial"}, layout={"width": "26em"}, **limits
         )
         slider = ipywidgets.FloatSlider(
             readout=False, continuous_update=self.live, layout={"width": "16em"}, tooltip=label, **limits
@@ -215,7 +215,7 @@ class Explorer(ipywidgets.VBox):
             if not self.unlocked:
                 situation = self._before(figure, axes)
                 self.picture.show(figure, situation)
-                self._say(text("explorer.locked"))
+                self._say(f"{situation} {text('explorer.locked')}")
                 return
             sentence = self._draw_result(figure, axes)
             self._keep_places(figure)
@@ -238,7 +238,9 @@ class Explorer(ipywidgets.VBox):
                 axes.set_position(place)
 
     def _compared(self, value: float) -> str:
-        if self.predicted is None or math.isnan(value):
+        """How far off the prediction was; only where the controls are as they were when it was made."""
+        moved = any(control.value != self._defaults[name] for name, control in self.controls.items())
+        if self.predicted is None or moved or math.isnan(value):
             return ""
         apart = value - self.predicted
         key = "explorer.met" if abs(apart) < 0.5 else "explorer.higher" if apart > 0 else "explorer.lower"

@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import traitlets
 
 from crmkit.plots import png, style
 
@@ -19,6 +20,10 @@ class Picture(ipywidgets.Image):
     The sentence is the image's accessible name (ipywidgets has no `alt`; it writes `tooltip` as the title, which screen
     readers fall back to) and the text of a saved notebook.
     """
+
+    # The front end looks up `description` on every widget with a tooltip, and an Image has none: without this the
+    # picture fails to render.
+    description = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, says: str = "", image: bytes = b"") -> None:
         super().__init__(format="png", value=image, tooltip=says)

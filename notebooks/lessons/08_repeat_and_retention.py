@@ -6,9 +6,9 @@
 #     theme: retention
 #     objectives:
 #       ja:
-#         - 「リピート率」と呼ばれる数が、何を何で割ったものかを言い当てられる
-#         - まだ見届けていない顧客を外して、再購入率を計算できる
-#         - 維持率を「同じ人どうし」で数え、教科書の式とのちがいを説明できる
+#         - 「リピート率」と呼ばれる数が、何を何で割ったものかを説明できる
+#         - まだ日数がたっていない顧客を外して、再購入率を計算できる
+#         - 維持率を「同じ人どうし」で数え、教科書の式との違いを説明できる
 #         - コホート表を読み、空白のマスが 0 ではない理由を言える
 #       en:
 #         - Say what a number called "repeat rate" divides by what
@@ -28,14 +28,14 @@
 # %% [markdown] lang="ja" part="question"
 # ## 店長の質問
 #
-# 「税理士さんは、うちの 3 月のリピート率は **{{ float(cumulative) :.0%}}** だと言います。予約サイトの画面には **{{ float(of_buyers) :.0%}}** と出ます。本部の報告書では **{{ float(per_newcomer) :.0%}}** です。どれが本当なんでしょう?」
+# 「税理士さん、予約サイト、本部の報告書。うちの3月のリピート率が、三つとも違う数なんです。どれが本当なんでしょう？」
 #
-# 計算まちがいは一つもありません。ちがうのは「何で割ったか」です。この時間が終わるころには、数字を見たら「分母はだれですか?」と聞き返せるようになります。
+# 計算間違いは一つもありません。違うのは「何で割ったか」です。このレッスンが終わるころには、数字を見たら「分母は誰ですか？」と聞き返せるようになります。
 
-# %% [markdown] lang="en" of="11f8c904" part="question"
+# %% [markdown] lang="en" of="70e321d1" part="question"
 # ## The manager asks
 #
-# "My accountant says our repeat rate in March was **{{ float(cumulative) :.0%}}**. The booking site shows **{{ float(of_buyers) :.0%}}**. Head office reports **{{ float(per_newcomer) :.0%}}**. Which one is true?"
+# "My accountant, the booking site and head office each tell me our repeat rate in March. All three numbers differ. Which one is true?"
 #
 # Nobody has miscalculated. They divide by different people. By the end of this lesson you will ask "who is below the line?" before you believe any of them.
 
@@ -49,12 +49,12 @@ ten[["customer_id", "ordered_at", "channel", "net_amount"]].head()
 # %% [markdown] lang="ja" part="predict"
 # ## 予想してから動かす
 #
-# まず点の並びをながめて、3 月のリピート率を予想しましょう。予想を決めると答えが出ます。そのあと、計算式・月・日数を動かしてみてください。● が分子にも数える人、○ が分母だけの人です。
+# まず点の並びをながめて、3月のリピート率を予想しましょう。予想を決めると答えが出ます。そのあと、計算式・月・日数を動かしてみてください。名前の横の印が、分子と分母のどちらに入る人かを表します。
 
-# %% [markdown] lang="en" of="692d3e23" part="predict"
+# %% [markdown] lang="en" of="1c24598c" part="predict"
 # ## Predict, then move
 #
-# Look at the dots and predict the repeat rate of March. Lock it in, and the answer appears. Then change the formula, the month and the days. ● marks the people counted above the line, ○ those who are only below it.
+# Look at the dots and predict the repeat rate of March. Lock it in, and the answer appears. Then change the formula, the month and the days. The sign beside each name says whether that customer is above the line, below it, or both.
 
 # %%
 lesson.many_numbers(ten)
@@ -62,17 +62,27 @@ lesson.many_numbers(ten)
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# 動かした画面の裏側は、次の数行だけです。期間は `start` から `end` の**前まで**。セルの最後に名前を書くと、値だけでなく、区間・人数・定義まで表示されます。
+# 画面の裏側は、次の数行だけです。期間は`start`の日から`end`の**前日**まで。`**march`は、その二つをまとめて渡す書き方です。
+#
+# 結果には**区間**が付きます。人数が少ないための「ぶれ」の幅です。{{ cumulative.denominator }}人では、こんなに広くなります。
 
-# %% [markdown] lang="en" of="c7599b51" part="code"
+# %% [markdown] lang="en" of="a75075cd" part="code"
 # ## The code behind it
 #
-# Behind the widget there are only these few lines. A window runs from `start` up to, **not including**, `end`. Name a figure on the last line of a cell and you see its interval, its counts and its definition too.
+# Behind the widget there are only these few lines. A window runs from `start` up to, **not including**, `end`; `**march` passes both at once.
+#
+# Every result carries an **interval**: how far the true rate may lie from the number, given how few people were counted. With {{ cumulative.denominator }} customers it is wide.
 
 # %%
 march = {"start": "2026-03-01", "end": "2026-04-01"}
 cumulative = crmkit.repeat_rate(ten, **march)
 cumulative
+
+# %% [markdown] lang="ja" part="code"
+# 店長が聞いた三つの数と、再購入率を並べてみます。再購入率だけは1月の新規客で数えます。3月の新規客は、まだ60日たっていないからです。
+
+# %% [markdown] lang="en" of="ac404c6d" part="code"
+# Here are the manager's three numbers, and the repurchase rate beside them. The latter is counted among January's newcomers, because those of March have not had their 60 days yet.
 
 # %%
 of_buyers = crmkit.repeater_share(ten, **march)
@@ -85,12 +95,12 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 # %% [markdown] lang="ja" part="definition"
 # ## 言葉をそろえる
 #
-# 新規 1 人あたりの {{ float(per_newcomer) :.0%}} は、分子の人が分母に入っていないので、そもそも割合ではありません。残りの言葉は、次のように使い分けます。
+# 税理士さんは{{ float(cumulative) :.0%}}、予約サイトは{{ float(of_buyers) :.0%}}、本部は{{ float(per_newcomer) :.0%}}でした。本部の数は割合ではありません。分子の{{ per_newcomer.numerator }}人のうち、分母の新規客でもあるのはGさんだけだからです。残りの言葉は、次のように使い分けます。
 
-# %% [markdown] lang="en" of="2c3eb118" part="definition"
+# %% [markdown] lang="en" of="31db5f1b" part="definition"
 # ## Naming things
 #
-# The {{ float(per_newcomer) :.0%}} is no share at all: the people above the line are not among those below it. The other words are used like this.
+# The accountant says {{ float(cumulative) :.0%}}, the booking site {{ float(of_buyers) :.0%}}, head office {{ float(per_newcomer) :.0%}}. The last one is no share: of the {{ per_newcomer.numerator }} repeaters above the line only G is among the newcomers below it. The other words are used like this.
 
 # %% [markdown] lang="ja" part="definition"
 # {{ define:repeat_rate }}
@@ -107,34 +117,34 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 #
 # {{ define:retention_rate }}
 #
-# 次のセルでは、直前 60 日に来店した人を「稼働中」とみなします。下の注意書きまで読んでみてください。
+# 次のセルでは、最後の来店から60日たっていない人を「稼働中」とみなします。DさんとFさんは3月に来ていませんが、まだ稼働中です。出てきた表の「注意」まで読んでみてください。
 
-# %% [markdown] lang="en" of="f40600de" part="retention"
+# %% [markdown] lang="en" of="0b1ec720" part="retention"
 # ## Retention is about the same people
 #
 # {{ define:retention_rate }}
 #
-# In the next cell a visit in the last 60 days makes a customer active. Read down to the note.
+# In the next cell a customer is active for 60 days after a visit. D and F did not come in March, yet they are still active at its end. Read the table down to its note.
 
 # %%
 stayed = crmkit.retention_rate(ten, **march, active_days=60)
 stayed
 
 # %% [markdown] lang="ja" part="retention" typed="limits and hypotheticals, no results"
-# 教科書の式では {{ stayed.besides["textbook"] :.0%}}。もとからいた {{ stayed.denominator }} 人に対し、離れていた A さんの復帰まで「維持」に数えてしまうので、100% を超えます。超えたときは気づけますが、80% や 90% のときにまざっていたら、だれも気づきません。
+# 教科書の式では{{ stayed.besides["textbook"] :.0%}}になります。期首にいた{{ stayed.denominator }}人に加えて、離れていたAさんの復帰まで「維持」に数えるからです。100%を超えれば気づけます。でも、80%や90%のなかに混ざっていたら、誰も気づきません。
 
-# %% [markdown] lang="en" of="26924176" part="retention"
+# %% [markdown] lang="en" of="703bdc5b" part="retention"
 # The textbook formula gives {{ stayed.besides["textbook"] :.0%}}: among {{ stayed.denominator }} people who were there at the start it also counts A, who had been away and came back. Above a hundred per cent one notices. Mixed into an ordinary-looking result, nobody would.
 
 # %% [markdown] lang="ja" part="shop" typed="file name and column names are the reader's own"
-# ## 一軒の店で
+# ## 美容室1軒分のデータで
 #
-# ここからは、美容室 1 軒分の注文データを使います。**ご自分のデータで試すときは**、次のセルの `MY_FILE` にファイル名、`MY_COLUMNS` の右側に列名を書き、上からもう一度実行してください。文章の中の数は、この美容室のものです。
+# ここからは、ある美容室の注文データを使います。**ご自分のデータで試すときは**、次のセルの`MY_FILE`にファイル名、`MY_COLUMNS`の右側に列名を書き、このセルから下を実行し直してください。文章の中の数は、この美容室のものです。
 
-# %% [markdown] lang="en" of="890b6910" part="shop" typed="file name and column names are the reader's own"
+# %% [markdown] lang="en" of="0136b65c" part="shop" typed="file name and column names are the reader's own"
 # ## One whole shop
 #
-# From here on we use the orders of one hair salon. **To try your own data**, put your file's name into `MY_FILE` and your column names on the right of `MY_COLUMNS`, then run everything from the top again. The numbers in the prose stay the salon's.
+# From here on we use the orders of one hair salon. **To try your own data**, put your file's name into `MY_FILE` and your column names on the right of `MY_COLUMNS`, and run the cells from here on again. The numbers in the prose stay the salon's.
 
 # %%
 MY_FILE = None
@@ -149,14 +159,14 @@ shop
 when
 
 # %% [markdown] lang="ja" part="exercise"
-# ## 問題 1
+# ## 問題1
 #
-# 最後のまる 1 か月(`when.month`)について、**直近 180 日に来店した顧客を分母にした**リピート率を求めましょう。
+# 最後のまる1か月（`when.month`）について、**その月の終わりまでの180日間に来店した顧客を分母にした**リピート率を求めましょう。`base="active"`を使います。
 
-# %% [markdown] lang="en" of="ea5f3e68" part="exercise"
+# %% [markdown] lang="en" of="75e10a10" part="exercise"
 # ## Exercise 1
 #
-# For the last full month (`when.month`), find the repeat rate **among the customers who came in the last 180 days**.
+# For the last full month (`when.month`), find the repeat rate **among the customers who came in the 180 days before its end**. You will need `base="active"`.
 
 # %% part="exercise"
 answer_1 = ...
@@ -167,14 +177,14 @@ answer_1 = crmkit.repeat_rate(orders, **when.month, base="active", active_days=1
 lesson.check("08.1", answer_1)
 
 # %% [markdown] lang="ja" part="repurchase"
-# ## 2 回目は来るか
+# ## 2回目は来るか
 #
-# 初めて来た人が、決めた日数のうちに 2 回目に来た割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。来ていないのか、これから来るのか、だれにも分からないからです。
+# 初めて来た人が、決めた日数のうちに2回目に来た割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。戻った人だけを先に数えると、率が高く出すぎるからです。
 
-# %% [markdown] lang="en" of="be4155d8" part="repurchase"
+# %% [markdown] lang="en" of="e59ac790" part="repurchase"
 # ## Will they come a second time?
 #
-# The repurchase rate is the share of first-time customers who come again within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: nobody knows whether they stay away or are still to come.
+# The repurchase rate is the share of first-time customers who come again within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: counting only those who are already back would make the rate too high.
 
 # %%
 first = orders.groupby("customer_id")["ordered_at"].transform("min")
@@ -183,20 +193,24 @@ by_quarter = crmkit.repurchase_rate(orders, horizon_days=90, as_of=when.as_of, b
 by_quarter.tail(6)
 
 # %% [markdown] lang="ja" part="groups"
-# `by=` を付けると、グループごとの表になります。`n` が小さい行ほど、`low` と `high` の間が広いことを確かめてください。区間が重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。最後の四半期の `n` が少ないのは、90 日を見届けた人しか数えないからです。
+# `by=`を付けると、グループごとの表になります。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
+#
+# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません。`rows_left_out`は、取消など数えなかった注文の行数です。
 
-# %% [markdown] lang="en" of="28783b31" part="groups"
-# With `by=` you get a table, one row per group. See how `low` and `high` lie further apart where `n` is small. If the intervals of two quarters overlap a lot, it is too early to say that one is better. The last quarter is small because only people watched for 90 days count.
+# %% [markdown] lang="en" of="cdcf5526" part="groups"
+# With `by=` you get a table, one row per group. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
+#
+# The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. `rows_left_out` counts orders that do not count, such as cancelled ones.
 
 # %% [markdown] lang="ja" part="exercise"
-# ## 問題 2
+# ## 問題2
 #
-# `when.newcomers` の 3 か月に初めて来た人の、**90 日以内**の再購入率を求めましょう。データがいつまでのものかは `when.as_of` に入っています。
+# `when.newcomers`の半年間に初めて来た人の、**90日以内**の再購入率を求めましょう。データがいつまでのものかは`when.as_of`に入っています。
 
-# %% [markdown] lang="en" of="2021d92c" part="exercise"
+# %% [markdown] lang="en" of="5732328d" part="exercise"
 # ## Exercise 2
 #
-# Find the repurchase rate **within 90 days** of those who first came in the three months of `when.newcomers`. The day the data end is in `when.as_of`.
+# Find the repurchase rate **within 90 days** of those who first came in the half year of `when.newcomers`. The day the data end is in `when.as_of`.
 
 # %% part="exercise"
 answer_2 = ...
@@ -209,26 +223,33 @@ lesson.check("08.2", answer_2)
 # %% [markdown] lang="ja" part="cohorts"
 # ## 月ごとに追いかける
 #
-# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ見ていない」、0 は「見たが、だれも来なかった」**。この二つを混ぜると、新しい客ほど冷たく見えてしまいます。
+# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。
+#
+# データの最初の数か月には、前からの常連も「初めて」として混ざります。割り引いて読みましょう。
 
-# %% [markdown] lang="en" of="10ec4299" part="cohorts"
+# %% [markdown] lang="en" of="e6b3d26b" part="cohorts"
 # ## Following them month by month
 #
-# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not seen yet", a zero means "seen, and nobody came"**. Mix the two up and your newest customers look colder than they are.
+# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back.
+#
+# The first months of any data are full of old regulars who only look new. Read them with care.
 
 # %%
 table = crmkit.cohort_retention(orders, as_of=when.as_of)
+table.tail(3)
+
+# %%
 lesson.show(plot_cohort_retention(table), lesson.say_cohorts(table))
 
 # %% [markdown] lang="ja" part="exercise"
-# ## 問題 3
+# ## 問題3
 #
-# 初来店が `when.cohort` の月だった人のうち、**その 2 か月後の月**に来た人の割合を求めましょう。
+# 初来店が`when.cohort`の月だった人のうち、**その2か月後の月**に来た人の割合を求めましょう。図から読むのではなく、`table`から取り出します。
 
-# %% [markdown] lang="en" of="5f45c068" part="exercise"
+# %% [markdown] lang="en" of="09c7d9f4" part="exercise"
 # ## Exercise 3
 #
-# Of those whose first visit was in the month of `when.cohort`, find the share that came **in the month two months later**.
+# Of those whose first visit was in the month of `when.cohort`, find the share that came **in the month two months later**. Take it from `table`, not from the picture.
 
 # %% part="exercise"
 answer_3 = ...
@@ -240,14 +261,14 @@ answer_3 = table.loc[cell, "retention"].iloc[0]
 lesson.check("08.3", answer_3)
 
 # %% [markdown] lang="ja" part="trap"
-# ## 落とし穴:良くなったように見える数
+# ## 落とし穴：良くなったように見える数
 #
-# この店が半年前に集客をやめていたら、と考えてみます。新規客を消しただけで、なじみ客の行動は何も変えていません。それでもリピーター率は上がるでしょうか、下がるでしょうか。
+# この店が半年前に集客をやめていたら、と考えてみます。半年以内に初めて来た人をデータから消します。常連の行動は何も変わりません。それでもリピーター率は上がるでしょうか、下がるでしょうか。
 
-# %% [markdown] lang="en" of="62fcb7e1" part="trap"
+# %% [markdown] lang="en" of="d73f7d48" part="trap"
 # ## A trap: the number that only looks better
 #
-# Suppose this shop had stopped looking for new customers half a year ago. We only take the newcomers away; the regulars do exactly what they did. Will the repeaters' share of buyers rise or fall?
+# Suppose this shop had stopped looking for new customers half a year ago. We only take away those who first came since then; the regulars do exactly what they did. Will the repeaters' share of buyers rise or fall?
 
 # %%
 regulars = orders[first < when.half_year["start"]]
@@ -257,37 +278,33 @@ print(with_newcomers)
 print(without)
 
 # %% [markdown] lang="ja" part="trap"
-# {{ float(with_newcomers) :.0%}} から {{ float(without) :.0%}} へ。割合は良くなりましたが、リピーターの人数は {{ with_newcomers.numerator }} 人から {{ without.numerator }} 人へ減っています。分母が細っただけです。**リピーター率は、新規客の数とならべて見ましょう。**
+# {{ float(with_newcomers) :.0%}}から{{ float(without) :.0%}}へ上がりました。残ったのは半年以上前からの客ばかりなので、当たり前です。リピーターの人数は{{ with_newcomers.numerator }}人から{{ without.numerator }}人へ減りました。店は良くなっていません。**リピーター率は、新規客の数と並べて見ましょう。**
 
-# %% [markdown] lang="en" of="58952bf2" part="trap"
-# From {{ float(with_newcomers) :.0%}} to {{ float(without) :.0%}}: a better share, yet {{ without.numerator }} repeaters instead of {{ with_newcomers.numerator }}. Only the base got thinner. **Never read this share without the number of new customers beside it.**
+# %% [markdown] lang="en" of="546eacdd" part="trap"
+# From {{ float(with_newcomers) :.0%}} to {{ float(without) :.0%}}. No wonder: everyone left has been a customer for at least half a year. Meanwhile the repeaters fell from {{ with_newcomers.numerator }} to {{ without.numerator }}. The shop is no better off. **Never read this share without the number of new customers beside it.**
 
 # %% [markdown] lang="ja" part="takeaway" typed="a hundred per cent as a limit, not a result"
 # ## まとめ
 #
-# - 率を聞いたら「分母はだれ?」「期間は?」「いつ時点?」
-# - 割合でない「率」もあります。100% を超えたら疑いましょう
-# - 見届けていない人は、0 ではなく「まだ分からない」
-# - 維持率は同じ人どうし。離反は、その裏返しです
-#
-# 次の時間は、いつ離れるのかを追いかけます。
+# - 率を聞いたら「分母は誰？」「期間は？」「いつの時点？」
+# - 割合でない「率」もあります。100%を超えたら疑いましょう
+# - まだ日数がたっていない人は、0ではなく「分からない」です
+# - 維持率は、期首と期末の両方にいた人で数えます
 
-# %% [markdown] lang="en" of="f6a28147" part="takeaway" typed="a hundred per cent as a limit, not a result"
+# %% [markdown] lang="en" of="6081b418" part="takeaway" typed="a hundred per cent as a limit, not a result"
 # ## To take away
 #
 # - Hear a rate, ask: who is below the line, which window, as of when?
 # - Some "rates" are no shares. Above 100%, be suspicious
-# - Whoever has not been watched is not a zero but a "not known yet"
-# - Retention is about the same people; churn is its other side
-#
-# The next lesson follows *when* people leave.
+# - Whoever has not had enough days is not a zero but a "not known yet"
+# - Retention counts the people who were there at both ends
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで
 #
-# 必要なのは「だれが」「いつ」買ったかの 2 列だけです。金額や取消の列があれば、それも使います。`MY_FILE` を書きかえたら、読み込みの報告で**使えなかった行の数**を最初に確かめましょう。
+# 必要なのは「誰が」「いつ」買ったかの2列だけです。金額の列がなければ`"net_amount": None`と書き、取消の列があれば`"status": "列名"`を足します。読み込んだら、**使えなかった行の数と理由**を最初に確かめましょう。
 
-# %% [markdown] lang="en" of="ebbf9714" part="own_data"
+# %% [markdown] lang="en" of="a6f573bb" part="own_data"
 # ## With your own data
 #
-# Two columns are enough: who bought, and when. Amounts and cancellations are used if they are there. Once `MY_FILE` is yours, look first at the loading report: **how many rows could not be used, and why**.
+# Two columns are enough: who bought, and when. Without amounts write `"net_amount": None`; if you have a column for cancellations, add `"status": "its name"`. Once your file is loaded, look first at **how many rows could not be used, and why**.
