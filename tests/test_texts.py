@@ -144,6 +144,7 @@ def test_no_text_is_there_for_nothing() -> None:
     patterns = {pattern for _, _, pattern in asked()}
     columns = [column for table in TABLES.values() for column in table.columns]
     words = {*TABLES, *(column.name for column in columns)}
+    words |= {kind.__name__ for kind in (*_below(CrmkitError), *_below(CrmkitWarning))}
     words |= {re.sub(r"\W+", "_", column.unit).strip("_") for column in columns if column.unit}
     quoted: set[str] = set()
     for path in SPEAKING:
