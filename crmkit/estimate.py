@@ -245,20 +245,28 @@ def ratio(numerator: int, denominator: int, window: Window, definition: Definiti
     return Estimate(value, math.nan, math.nan, denominator, numerator, denominator, window, definition, **more)
 
 
+def wilson_columns(numerator: nw.Expr, denominator: nw.Expr) -> tuple[nw.Expr, nw.Expr]:
+    """`wilson` for columns, held to 0–1 and to the share itself against rounding; null where a count is null or 0."""
+    known = ~numerator.is_null() & (denominator > 0)
+    base = nw.when(known).then(denominator)  # divide only then: engines disagree on 0/0
+    low, high = wilson(numerator, base)
+    value = numerator / base
+    low, high = nw.max_horizontal(nw.min_horizontal(low, value), nw.lit(0.0)), nw.max_horizontal(high, value)
+    return nw.when(known).then(low), nw.when(known).then(nw.min_horizontal(high, nw.lit(1.0)))
+
+
 def share_columns(groups: Frame) -> Frame:
     """Shares with intervals from a table of `group`, `numerator`, `denominator`, `lost`; null where the base is 0."""
-    # The division comes after the empty groups are turned into nulls: engines disagree on 0/0.
-    counted = groups.with_columns(base=nw.when(nw.col("denominator") > 0).then(nw.col("denominator")))
-    low, high = wilson(nw.col("numerator"), nw.col("base"))
-    there = nw.col("denominator") > 0
-    return counted.select(
+    above, below = nw.col("numerator"), nw.col("denominator")
+    low, high = wilson_columns(above, below)
+    return groups.select(
         "group",
-        value=nw.col("numerator") / nw.col("base"),
-        low=nw.when(there).then(nw.max_horizontal(low, nw.lit(0.0))),
-        high=nw.when(there).then(nw.min_horizontal(high, nw.lit(1.0))),
-        n=nw.col("denominator").cast(nw.Int64),
-        numerator=nw.col("numerator").cast(nw.Int64),
-        denominator=nw.col("denominator").cast(nw.Int64),
+        value=above / nw.when(below > 0).then(below),
+        low=low,
+        high=high,
+        n=below.cast(nw.Int64),
+        numerator=above.cast(nw.Int64),
+        denominator=below.cast(nw.Int64),
         rows_left_out=nw.col("lost").cast(nw.Int64),
     )
 
@@ -270,4 +278,4 @@ def shown_count(value: float) -> str:
 
 def _day(at: datetime | None) -> str:
     assert at is not None
-    return at.strftime("%Y-%m-%d") if at.time() == datetime.min.time() else at.strftime("%Y-%m-%d %H:%M")
+    return at.date().isoformat() if at.time() == datetime.min.time() else at.isoformat(" ", "minutes")

@@ -67,20 +67,25 @@ def open_table(
             raise MissingColumn(
                 "table", table=table, column=extra, nearest=_nearest(extra, list(found)), found=", ".join(found)
             )
-        picked.append(nw.col(extra).alias("group"))
+        picked.append(_settled(nw.col(extra), found[extra]).alias("group"))
     return frame.select(*picked)
 
 
 def rows(frame: Frame) -> list[dict[str, Any]]:
     """Fetch a small result to the client, as plain Python rows."""
     small = cast("nw.DataFrame[Any]", frame) if _in_memory(frame) else frame.collect()
-    return list(small.iter_rows(named=True))
+    return [{name: _plain(value) for name, value in row.items()} for row in small.iter_rows(named=True)]
 
 
 def row(frame: Frame) -> dict[str, Any]:
     """Fetch a one-row result to the client."""
     (only,) = rows(frame)
     return only
+
+
+def _plain(value: Any) -> Any:
+    """pandas has two words of its own for "none"."""
+    return None if str(value) in ("NaT", "<NA>") else value
 
 
 def give_back(frame: Frame) -> Any:
@@ -124,7 +129,8 @@ def day_number(at: nw.Expr) -> nw.Expr:
     """Days since 0000-03-01 of the civil calendar, in integers; works where an engine has no durations."""
     year = at.dt.year().cast(nw.Int64)
     month = at.dt.month().cast(nw.Int64)
-    shifted = (month + 9) % 12  # March is month 0, so that the leap day comes last
+    turned = month + 9
+    shifted = turned - turned // 12 * 12  # March is month 0, so that the leap day comes last; not every engine has %
     year = year - nw.when(month <= 2).then(1).otherwise(0)
     days = 365 * year + year // 4 - year // 100 + year // 400
     return days + (153 * shifted + 2) // 5 + at.dt.day().cast(nw.Int64) - 1
@@ -143,7 +149,7 @@ def _as_frame(native: Any) -> Frame:
 
 def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind: Kind) -> nw.Expr:
     """The column under its model name, after a look at its type."""
-    column = nw.col(source)
+    column = _settled(nw.col(source), dtype)
     if kind in ("instant", "date"):
         if not isinstance(dtype, _DATES):
             raise WrongType(kind, table=table, column=source, found=dtype, sample=_sample(frame, source))
@@ -158,6 +164,13 @@ def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind:
     elif kind == "flag" and dtype != nw.Boolean:
         raise WrongType("flag", table=table, column=source, found=dtype, sample=_sample(frame, source))
     return column.alias(name)
+
+
+def _settled(column: nw.Expr, dtype: Any) -> nw.Expr:
+    """A column of one plain type: grouping turns mixed objects into numbers, and categories have no least one."""
+    if isinstance(dtype, nw.Object | nw.Categorical | nw.Enum):
+        return column.cast(nw.String)
+    return column.fill_nan(None) if dtype.is_float() else column
 
 
 def _sample(frame: Frame, column: str) -> str:

@@ -104,11 +104,15 @@ def plot_estimates(
             )
         ax.set_yticks(list(places.values()), [f"▶ {label}" if label == highlight else label for label in places])
         ax.set_ylim(-len(places) + 0.4, 1.3)
-        ax.margins(x=0.14)
-        ax.set_xlim(left=0)
+        ax.set_xlim(0, 1.2 * max((100 * _rightmost(figure) for figure in estimates.values()), default=100))
         ax.set_xlabel(text("plot.share_and_interval"))
         ax.grid(axis="y", visible=False)
         return ax
+
+
+def _rightmost(estimate: Estimate) -> float:
+    """The right end of what is drawn for an estimate."""
+    return max([end for end in (estimate.value, estimate.high) if not math.isnan(end)], default=1.0)
 
 
 def _draw_estimate(ax: Axes, place: float, estimate: Estimate, colour: str) -> None:
@@ -244,8 +248,10 @@ def plot_cohort_retention(table: Any, *, ax: Axes | None = None, newest: int = 1
         later.loc[:, later.columns == 0] = math.nan
         sns.heatmap(first, ax=ax, cmap=[PALE], annot=True, fmt=".0f", linewidths=0.5, cbar=False)
         if later.notna().any(axis=None):
-            colours = {"cmap": "Blues", "vmin": 0, "cbar_kws": {"label": text("plot.share")}}
-            sns.heatmap(later, ax=ax, annot=True, fmt=".0f", linewidths=0.5, **colours)
+            # light enough for dark figures on every cell
+            colours = {"cmap": sns.light_palette("#5aa9d6", as_cmap=True), "vmin": 0, "annot_kws": {"color": INK}}
+            bar = {"cbar_kws": {"label": text("plot.share")}}
+            sns.heatmap(later, ax=ax, annot=True, fmt=".0f", linewidths=0.5, **colours, **bar)
         ax.set_xlabel(text("plot.age"))
         ax.set_ylabel(text("plot.cohort"), labelpad=10)
         ax.grid(visible=False)

@@ -215,14 +215,7 @@ def test_orders_that_do_not_count_are_counted(engine):
     frame["net_amount"] = [5000.0, 5000.0, 5000.0, 5000.0, -100.0, 0.0]
     frame["refund_amount"] = [0.0, 0.0, 0.0, 5000.0, 0.0, 0.0]
     rate = crmkit.repeat_customers(engine(frame), **MARCH)
-    assert dict(rate.excluded) == {
-        "no_customer": 0,
-        "no_date": 0,
-        "cancelled": 1,
-        "test": 1,
-        "refunded": 1,
-        "negative": 1,
-    }
+    assert dict(rate.excluded) == {"cancelled": 1, "test": 1, "refunded": 1, "negative": 1}
     assert float(rate) == 1  # the free order of the 9th, its status unknown, is a visit
 
 
@@ -294,15 +287,19 @@ def test_text_where_numbers_are_due(engine):
         ("repeat_rate", {"base": "all"}, "one of 'cumulative', 'active', 'new'"),
         ("repeat_rate", {"base": "active"}, "repeat_rate needs end="),
         ("repeat_rate", {**MARCH, "base": "new", "by": "customer_id"}, "cannot be grouped"),
-        ("repeat_rate", {**MARCH, "base": "active", "active_days": 0}, "active_days must be 1 or more; it is 0"),
+        (
+            "repeat_rate",
+            {**MARCH, "base": "active", "active_days": 0},
+            "active_days must lie between 1 and 36500; it is 0",
+        ),
         ("repeater_share", {"counted": "twice"}, "one of 'ever', 'inside'"),
-        ("repurchase_rate", {"horizon_days": 0}, "horizon_days must be 1 or more"),
-        ("repurchase_rate", {"horizon_days": 30, "nth": 0}, "nth must be 1 or more"),
+        ("repurchase_rate", {"horizon_days": 0}, "horizon_days must lie between"),
+        ("repurchase_rate", {"horizon_days": 30, "nth": 0}, "nth must lie between"),
         ("retention_rate", {**MARCH, "basis": "feeling"}, "one of 'activity', 'contract'"),
         ("churn_rate", {**MARCH, "basis": "activity", "include_involuntary": False}, "basis='contract' only"),
         ("cohort_retention", {"every": "1month"}, "one of '1d', '1w', '1mo', '1q', '1y'"),
         ("cohort_retention", {"mode": "rolling"}, "one of 'classic', 'unbounded'"),
-        ("cohort_retention", {"age_days": 0}, "age_days must be 1 or more"),
+        ("cohort_retention", {"age_days": 0}, "age_days must lie between"),
         ("repeat_rate", {"columns": {"customerid": "x"}}, "nearest: 'customer_id'"),
     ],
 )
@@ -326,3 +323,96 @@ def test_a_zoned_column_is_refused_with_the_mend():
 def test_what_is_no_table_is_refused():
     with pytest.raises(ParameterError, match="this is a list"):
         crmkit.repeat_rate([1, 2, 3], **MARCH)
+
+
+# what a careful second reader found
+
+
+def test_ids_of_mixed_objects_stay_apart():
+    big = 2**62  # beyond what a float can tell apart
+    frame = orders_of({"A": ["2026-01-01", "2026-01-03"], "B": ["2026-01-02"], "C": ["2026-01-04"]})
+    frame["customer_id"] = pd.Series([big + 1, big + 1, big + 2, None], dtype=object)
+    with pytest.warns(RowsLeftOut, match="1 of 4 rows name no customer"):
+        rate = crmkit.repurchase_rate(frame, horizon_days=5, as_of="2026-03-01")
+    assert (rate.numerator, rate.denominator) == (1, 2)
+
+
+def test_a_group_is_that_of_the_first_order_of_the_day(engine):
+    frame = orders_of({"A": ["2026-01-10 18:00", "2026-01-10 09:00", "2026-01-20"]})
+    frame["shop"] = ["a", "z", "a"]
+    for table in (
+        crmkit.repeat_rate(engine(frame), by="shop"),
+        crmkit.repurchase_rate(engine(frame), horizon_days=30, as_of="2026-04-01", by="shop"),
+    ):
+        groups = engine.back(table).set_index("shop")["denominator"]
+        assert groups.to_dict() == {"a": 0, "z": 1}
+
+
+def test_a_window_may_start_within_a_day(engine):
+    table = engine(orders_of({"A": ["2026-01-10 12:00", "2026-01-20"]}))
+    inside = {"horizon_days": 30, "as_of": "2026-04-01"}
+    assert crmkit.repurchase_rate(table, **inside, start="2026-01-10 10:00").denominator == 1
+    assert crmkit.repurchase_rate(table, **inside, end="2026-01-10 10:00").denominator == 0
+
+
+def test_a_day_half_seen_is_not_watched(engine):
+    table = engine(orders_of({"A": ["2026-01-01"]}))
+    assert crmkit.repurchase_rate(table, horizon_days=10, as_of="2026-01-11 00:01").denominator == 0
+    assert crmkit.repurchase_rate(table, horizon_days=10, as_of="2026-01-12").denominator == 1
+
+
+def test_a_refund_that_is_no_number_is_no_refund(engine):
+    frame = orders_of({"A": ["2026-01-01", "2026-01-02"]}).assign(net_amount=10.0, refund_amount=float("nan"))
+    assert dict(crmkit.repeat_rate(engine(frame)).excluded) == {}
+
+
+def test_a_status_of_ones_own_is_said(engine):
+    frame = orders_of({"A": ["2026-01-01", "2026-01-02"]}).assign(status=["paid", "completed"])
+    with pytest.warns(RowsLeftOut, match="1 of 2 rows have a status other than 'completed'"):
+        assert crmkit.repeat_rate(engine(frame)).excluded == {"unknown_status": 1}
+
+
+def test_the_data_end_with_the_last_order_of_anyone(engine):
+    frame = orders_of({"A": ["2026-01-05"], "B": ["2026-03-31"]})
+    frame.loc[1, "customer_id"] = None
+    with pytest.warns(RowsLeftOut):
+        assert crmkit.repurchase_rate(engine(frame), horizon_days=30).denominator == 1
+    with pytest.warns(RowsLeftOut):
+        table = engine.back(crmkit.cohort_retention(engine(frame)))
+    assert table["active"].to_list() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["category", "string[pyarrow]", "Int64", "object"])
+@pytest.mark.parametrize("metric", ["repeat_rate", "repurchase_rate"])
+def test_pandas_own_types_of_ids_and_groups(kind, metric):
+    frame = orders_of(VISITS)
+    codes = frame["customer_id"].map(ord)
+    frame["customer_id"] = codes.astype(kind) if kind in ("Int64", "object") else frame["customer_id"].astype(kind)
+    frame["shop"] = pd.Series(["x" if code % 2 else "y" for code in codes]).astype("category")
+    arguments = {"horizon_days": 30, "as_of": "2026-04-01"} if metric == "repurchase_rate" else MARCH
+    groups = getattr(crmkit, metric)(frame, **arguments, by="shop")
+    whole = getattr(crmkit, metric)(frame, **arguments)
+    assert groups["denominator"].sum() == whole.denominator > 0
+    assert groups["numerator"].sum() == whole.numerator
+
+
+def test_tables_backed_by_arrow():
+    frame = orders_of(VISITS).convert_dtypes(dtype_backend="pyarrow")
+    assert float(crmkit.repeat_rate(frame, **MARCH)) == 0.5
+    assert len(crmkit.cohort_retention(frame, every="1w", as_of="2026-04-01")) > 0
+    assert math.isnan(float(crmkit.repurchase_rate(frame.iloc[:0], horizon_days=9)))
+
+
+def test_an_interval_never_leaves_its_value_out(engine):
+    frame = orders_of({f"{n:02}": ["2026-01-01", "2026-03-02"] for n in range(9)}).assign(shop="x")
+    row = engine.back(crmkit.repeat_rate(engine(frame), **MARCH, by="shop")).iloc[0]
+    assert (row["value"], row["high"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"horizon_days": 90.0}, {"horizon_days": "90"}, {"horizon_days": 10**6}, {"horizon_days": 9, "nth": 1.0}],
+)
+def test_days_and_counts_are_whole_numbers(arguments):
+    with pytest.raises(ParameterError, match=r"whole number|between 1 and 36500"):
+        crmkit.repurchase_rate(orders_of(VISITS), **arguments)

@@ -212,8 +212,8 @@ def test_every_exercise_knows_its_answer_and_each_of_its_mistakes(world, languag
             assert exercise.check(task.key, 100 * right).verdict == "close"  # per cent
             for name, wrong in task.mistakes.items():
                 verdict = exercise.check(task.key, wrong())
-                assert verdict.verdict == "close", (task.key, name)
-                assert task.say(f"mistake.{name}") in verdict.lines
+                assert verdict.verdict == "mix_up", (task.key, name)
+                assert verdict.lines == (task.say(f"mistake.{name}"),)
 
 
 def test_hints_get_more_concrete_and_the_last_one_stays(world):

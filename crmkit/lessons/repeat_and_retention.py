@@ -3,6 +3,7 @@ that the lesson asks about in whatever data it runs on."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from crmkit.estimate import Estimate, Window
 from crmkit.frames import instant
 from crmkit.metrics.cohorts import cohort_retention
 from crmkit.metrics.retention import repeat_rate, repeater_share, repurchase_rate, retention_rate
-from crmkit.plots import plot_estimates, plot_order_history
+from crmkit.plots import GREY, plot_estimates, plot_order_history
 from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, check, offer
 from crmkit.widgets.explorer import Answer, Choice, Explorer, Number, Prediction
@@ -39,7 +40,7 @@ class Dates:
         month: The last full month.
         half_year: The six months up to its end.
         newcomers: Six months of first orders, so recent that not everyone has been watched for 90 days.
-        cohort: First day of the first of those months.
+        cohort: First day of the first month since then that has newcomers who can be followed for two more months.
         as_of: The day after the last order.
     """
 
@@ -53,9 +54,11 @@ class Dates:
 def dates(orders: pd.DataFrame) -> Dates:
     """Find the lesson's windows in an order table."""
     as_of = orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)
-    end = as_of.to_period("M")  # the month that is still running, or has not begun
-    last_newcomer = orders.groupby("customer_id")["ordered_at"].min().max().to_period("M")
-    newest = min(end - 2, last_newcomer + 1)
+    # a month counts as over if no more than its last three days are missing: shops close on some days
+    end = (as_of + pd.Timedelta(days=3)).to_period("M")
+    firsts = orders.groupby("customer_id")["ordered_at"].min().dt.to_period("M")
+    newest = min(end - 2, firsts.max() + 1)
+    followed = sorted(month for month in set(firsts) if newest - 6 <= month < end - 2) or [firsts.min()]
     span: dict[str, dict[str, Any]] = {
         name: {"start": str(first.start_time.date()), "end": str(last.start_time.date())}
         for name, first, last in (
@@ -64,7 +67,7 @@ def dates(orders: pd.DataFrame) -> Dates:
             ("newcomers", newest - 6, newest),
         )
     }
-    return Dates(**span, cohort=span["newcomers"]["start"], as_of=str(as_of.date()))
+    return Dates(**span, cohort=str(followed[0].start_time.date()), as_of=str(as_of.date()))
 
 
 def start(orders: pd.DataFrame) -> Dates:
@@ -146,6 +149,7 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
         plot_order_history(orders, ax=axes[0], window=last)
         axes[0].set_xlim(*span)
         axes[1].set_axis_off()
+        axes[1].annotate(text("lesson08.here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
         return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
 
     return Explorer(
@@ -213,7 +217,8 @@ def exercises(orders: pd.DataFrame, when: Dates) -> tuple[Exercise, ...]:
 
 def _cell(orders: pd.DataFrame, when: Dates, age: int, **how: Any) -> float:
     table = cohort_retention(orders, as_of=when.as_of, **how)
-    return float(table.loc[(table["cohort"] == when.cohort) & (table["age"] == age), "retention"].iloc[0])
+    cell = table.loc[(table["cohort"] == when.cohort) & (table["age"] == age), "retention"]
+    return float(cell.squeeze()) if len(cell) else math.nan  # the learner's own data may be too short
 
 
 def _mean_of_ratios(orders: pd.DataFrame, when: Dates) -> float:

@@ -9,9 +9,9 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.errors import ParameterError
-from crmkit.estimate import wilson
+from crmkit.estimate import wilson_columns
 from crmkit.frames import Columns, Frame
-from crmkit.metrics.reduction import AT, History, open_orders, tell
+from crmkit.metrics.reduction import AT, History, day_after_last, open_orders, tell, whole_number
 
 EVERY = ("1d", "1w", "1mo", "1q", "1y")
 
@@ -58,15 +58,15 @@ def cohort_retention(
     """
     _check(every, mode, age_days)
     history = open_orders(orders, columns=columns)
-    seen = _seen(history)
-    until = frames.instant(as_of, "as_of") if as_of is not None else seen["until"]
+    first = _first_order(history)
+    until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime.max
     visits = _visits(history, every, until, age_days)
     sizes = (
         visits.filter(nw.col("age") == 0)
         .group_by("start")
         .agg(nw.len().alias("size"), nw.col("at").min().alias("earliest"), nw.col("at").max().alias("newest"))
     )
-    ages = frames.numbers(history.frame, _number_of_ages(seen["first"], until, every, age_days))
+    ages = frames.numbers(history.frame, _number_of_ages(first, until, every, age_days))
     grid = sizes.join(ages, how="cross")
     cells = _cells(visits, grid, mode).rename({"start": "cell_start", "age": "cell_age"})
     table = grid.join(cells, left_on=["start", "age"], right_on=["cell_start", "cell_age"], how="left")
@@ -79,21 +79,17 @@ def _check(every: str, mode: str, age_days: int | None) -> None:
             raise ParameterError(
                 "unknown_variant", parameter=parameter, value=value, options=", ".join(map(repr, options))
             )
-    if age_days is not None and age_days < 1:
-        raise ParameterError("not_positive", parameter="age_days", value=age_days)
+    if age_days is not None:
+        whole_number("age_days", age_days)
 
 
-def _seen(history: History) -> dict[str, Any]:
-    """First order and the day after the last one; warns of rows that could not be used."""
-    known = ~nw.col("customer_id").is_null()
-    usable = nw.when(known).then(AT)
-    got = frames.row(history.frame.select(first=usable.min(), last=usable.max(), rows=nw.len(), counted=usable.count()))
+def _first_order(history: History) -> datetime | None:
+    """The first order of a known customer; warns of rows that could not be used."""
+    usable = nw.when(~nw.col("customer_id").is_null()).then(AT)
+    got = frames.row(history.frame.select(first=usable.min(), rows=nw.len(), counted=usable.count()))
     if got["counted"] < got["rows"]:
         tell(history.left_out(), got["rows"])
-    if not got["counted"]:
-        return {"first": None, "until": datetime.max.replace(microsecond=0)}
-    first, last = frames.instant(got["first"], "first"), frames.instant(got["last"], "last")
-    return {"first": first, "until": datetime(last.year, last.month, last.day) + timedelta(days=1)}
+    return frames.instant(got["first"], "first") if got["counted"] else None
 
 
 def _visits(history: History, every: str, until: datetime, age_days: int | None) -> Frame:
@@ -126,15 +122,15 @@ def _shares(table: Frame, every: str, until: datetime, age_days: int | None) -> 
     else:  # everyone in the cohort has been seen through the whole span
         observed = frames.day_number(nw.col("newest")) + (nw.col("age") + 1) * age_days <= _days(until)
     active = nw.when(observed).then(nw.col("active").fill_null(0).cast(nw.Int64))
-    low, high = wilson(nw.col("active"), nw.col("size"))
+    low, high = wilson_columns(nw.col("active"), nw.col("size"))
     return table.select("age", "size", cohort=_label(nw.col("earliest"), every), active=active).select(
         "cohort",
         "age",
         "active",
         "size",
         retention=nw.col("active") / nw.col("size"),
-        low=nw.when(~nw.col("active").is_null()).then(nw.max_horizontal(low, nw.lit(0.0))),
-        high=nw.when(~nw.col("active").is_null()).then(nw.min_horizontal(high, nw.lit(1.0))),
+        low=low,
+        high=high,
     )
 
 

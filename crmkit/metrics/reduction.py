@@ -6,25 +6,29 @@ columns the table has are applied. What does not count is counted.
 
 from __future__ import annotations
 
+import operator
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
-from crmkit import frames
+from crmkit import frames, schema
 from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import share_columns
 from crmkit.frames import Columns, Frame
 
 AT = nw.col("at")
+MOST_DAYS = 36_500
 RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
 DEFECTS = (
     "no_customer",
     "no_date",
     "impossible_dates",
+    "unknown_status",
 )  # reasons that are a fault of the data, not a rule of the metric
 
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
@@ -79,7 +83,7 @@ class History:
         for name, applies in self.reasons.items():
             apart[name] = (applies & ~before).cast(nw.Int64).sum()
             before = before | applies
-        return {name: int(n or 0) for name, n in frames.row(self.frame.select(**apart)).items()}
+        return {name: int(n) for name, n in frames.row(self.frame.select(**apart)).items() if n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,7 @@ class Customers:
 
 def tell(excluded: Mapping[str, int], seen: int) -> tuple[CrmkitWarning, ...]:
     """Warn of the rows that could not be used through a fault of the data."""
-    notes = tuple(
-        RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}") for why, n in excluded.items() if n and why in DEFECTS
-    )
+    notes = tuple(RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}") for why, n in excluded.items() if why in DEFECTS)
     for note in notes:
         warn(note)
     return notes
@@ -163,7 +165,9 @@ def open_orders(orders: Any, *, columns: Columns = None, by: str | None = None) 
 def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
     """What makes an order not count, for the columns at hand; an empty cell breaks no rule."""
     status, net, refund = nw.col("status"), nw.col("net_amount"), nw.col("refund_amount")
+    words = schema.TABLES["orders"]["status"].allowed
     rules = {
+        "unknown_status": ({"status"}, ~status.is_in(words) & ~status.is_null()),
         "cancelled": ({"status"}, (status != "completed") & ~status.is_null()),
         "test": ({"is_test"}, nw.col("is_test")),
         # a free order (net 0, nothing refunded) counts: it is a visit
@@ -193,6 +197,30 @@ def open_subscriptions(
         "impossible_dates": backwards,
     }
     return History(frame.with_columns(at=nw.when(~backwards).then(AT)), reasons)
+
+
+def day_after_last(history: History) -> datetime | None:
+    """When the data end if nobody says so: the day after the last order that counts; `None` if there is none."""
+    last = frames.row(history.frame.select(last=AT.max()))["last"]
+    if last is None:
+        return None
+    last = frames.instant(last, "as_of")
+    return datetime(last.year, last.month, last.day) + timedelta(days=1)
+
+
+def whole_number(parameter: str, value: int) -> int:
+    """A parameter that counts days or purchases.
+
+    Raises:
+        ParameterError: if it is no whole number from 1 to 36,500 (a hundred years of days).
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ParameterError("not_whole", parameter=parameter, value=value) from None
+    if not 1 <= number <= MOST_DAYS:
+        raise ParameterError("not_positive", parameter=parameter, value=value, most=MOST_DAYS)
+    return number
 
 
 def _least_or_greatest(moments: Moments) -> list[nw.Expr]:

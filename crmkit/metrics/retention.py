@@ -17,7 +17,17 @@ from crmkit import frames
 from crmkit.errors import AmbiguousFigure, ParameterError
 from crmkit.estimate import Definition, Estimate, Window, count, ratio, share
 from crmkit.frames import Columns
-from crmkit.metrics.reduction import AT, Customers, History, Tally, open_orders, open_subscriptions, warn
+from crmkit.metrics.reduction import (
+    AT,
+    Customers,
+    History,
+    Tally,
+    day_after_last,
+    open_orders,
+    open_subscriptions,
+    warn,
+    whole_number,
+)
 
 When = str | datetime
 FIRST, LAST = nw.col("first"), nw.col("last")
@@ -93,7 +103,7 @@ def repeat_rate(
     """
     window = _window(start, end)
     _one_of("base", base, ("cumulative", "active", "new"))
-    _positive("active_days", active_days)
+    active_days = whole_number("active_days", active_days)
     if base == "active":
         below = LAST >= _needed("repeat_rate", "end", window.end) - timedelta(days=active_days)
     else:
@@ -185,14 +195,14 @@ def repurchase_rate(
         [0.333, 0.667, nan]
     """
     window = _window(start, end)
-    _positive("horizon_days", horizon_days)
-    _positive("nth", nth)
+    horizon_days, nth = whole_number("horizon_days", horizon_days), whole_number("nth", nth)
     history = open_orders(orders, columns=columns, by=by)
-    until = frames.instant(as_of, "as_of") if as_of is not None else _day_after_last(history)
+    until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime.max
     customers = _nth_and_next(history, nth, until)
+    last_day = _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
     reached = _within(nw.col("nth"), window)
-    watched = _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d") < until
-    again = nw.col("next") <= _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
+    watched = last_day < _last_midnight(until)  # the last day has been seen to its end
+    again = nw.col("next") <= last_day
     parameters = {"nth": nth, "horizon_days": horizon_days, "as_of": f"{until:%Y-%m-%d}"}
     definition = Definition("repurchase_rate.nth", parameters)
     return _share(customers, again, reached & watched, window, definition, by, not_watched=reached & ~watched)
@@ -284,7 +294,8 @@ def churn_rate(
         history, start, end, basis, by, columns: As for `retention_rate`; activity means an order in the 365 days before
             (for another span use `lapse_rate`).
         include_involuntary: Whether customers whose contract ended against their will (`is_involuntary`, e.g. a failed
-            payment) count as churn; they stay in the denominator either way.
+            payment) count as churn; they stay in the denominator either way. Of several contracts that ended in
+            the window one such ending is enough.
 
     Returns:
         An `Estimate` (0–1); with `by`, a table as for `repeat_rate`.
@@ -418,7 +429,7 @@ def _both_ends(
 ) -> _BothEnds:
     window = _window(start, end)
     _one_of("basis", basis, ("activity", "contract"))
-    _positive("active_days", active_days)
+    active_days = whole_number("active_days", active_days)
     assert window.start is not None
     assert window.end is not None
     if basis == "contract":
@@ -453,26 +464,22 @@ def _contracts_at_both_ends(contracts: History, window: Window) -> _BothEnds:
 
 
 def _nth_and_next(history: History, nth: int, until: datetime) -> Customers:
-    """The day of each customer's nth purchase and of the one after, as columns `nth` and `next`."""
-    days = history.frame.with_columns(day=_day(nw.when(AT < until).then(AT)))
-    customers = History(days, history.reasons).per_customer({"first": (nw.col("day"), "min")})
-    rest = days.select("customer_id", "day").filter(~nw.col("day").is_null())
+    """When each customer's nth purchase was (the first order of its day), and the day of the next one."""
+    seen = history.frame.with_columns(seen=nw.when(AT < until).then(AT))
+    customers = History(seen, history.reasons).per_customer({"first": (nw.col("seen"), "min")})
+    rest = seen.filter(~nw.col("seen").is_null()).select("customer_id", "seen", day=_day(nw.col("seen")))
     frame = customers.frame
-    for step, name in enumerate(["nth"] * nth + ["next"], start=1):
-        if step > 1:  # drop each customer's earliest remaining day
+    for step, name in enumerate([*[""] * (nth - 1), "nth", "next"]):
+        if step:  # drop each customer's earliest remaining day
             rest = rest.filter(nw.col("day") > nw.col("day").min().over("customer_id"))
-        if step >= nth:
-            earliest = rest.group_by("customer_id").agg(nw.col("day").min().alias(name))
-            frame = frame.join(earliest, on="customer_id", how="left")
+        if name:
+            value = nw.col("seen" if name == "nth" else "day").min().alias(name)
+            frame = frame.join(rest.group_by("customer_id").agg(value), on="customer_id", how="left")
     return Customers(history, customers.parts, frame)
 
 
-def _day_after_last(history: History) -> datetime:
-    last = frames.row(history.frame.select(last=AT.max()))["last"]
-    if last is None or str(last) == "NaT":  # pandas has its own word for "none"
-        return datetime.max.replace(microsecond=0)  # no order at all: every base is empty
-    last = frames.instant(last, "as_of")
-    return datetime(last.year, last.month, last.day) + timedelta(days=1)
+def _last_midnight(at: datetime) -> datetime:
+    return datetime(at.year, at.month, at.day)
 
 
 def _window(start: When | None, end: When | None) -> Window:
@@ -521,11 +528,6 @@ def _repeated(window: Window) -> nw.Expr:
 def _one_of(parameter: str, value: str, options: tuple[str, ...]) -> None:
     if value not in options:
         raise ParameterError("unknown_variant", parameter=parameter, value=value, options=", ".join(map(repr, options)))
-
-
-def _positive(parameter: str, value: int) -> None:
-    if value < 1:
-        raise ParameterError("not_positive", parameter=parameter, value=value)
 
 
 def _needed(metric: str, parameter: str, value: datetime | None) -> datetime:

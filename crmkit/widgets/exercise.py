@@ -1,4 +1,4 @@
-"""Exercises that answer "not yet / close / correct", name the mistake they see, and hint more concretely each time.
+"""Exercises that answer "not yet / close / correct", name a mix-up they recognise, and hint more concretely each time.
 
 Answers are computed from the world at hand, never stored, so another seed or the learner's own data works too.
 """
@@ -65,8 +65,8 @@ class Verdict:
         return f"<div role='status' style='{look}'><strong>{heading}</strong>{said}</div>"
 
 
-SIGNS = {"correct": "✓", "close": "≈", "not_yet": "…", "empty": "…"}
-COLOURS = {"correct": "#029e73", "close": "#de8f05", "not_yet": "#0173b2", "empty": "#6e6e6e"}
+SIGNS = {"correct": "✓", "close": "≈", "mix_up": "≠", "not_yet": "…", "empty": "…"}
+COLOURS = {"correct": "#029e73", "close": "#de8f05", "mix_up": "#d55e00", "not_yet": "#0173b2", "empty": "#6e6e6e"}
 _known: dict[str, Exercise] = {}
 _tries: dict[str, int] = {}
 
@@ -93,7 +93,7 @@ def check(key: str, answer: Any) -> Verdict:
         >>> use_language("en")
         >>> check("99.9", 1)
         … not yet
-        There is no exercise 99.9.
+        There is no exercise 99.9 yet. Run the cells above first, and write the number in quotes, like "08.1".
         >>> use_language(None)
     """
     exercise = _known.get(key)
@@ -118,16 +118,16 @@ def _judge_number(exercise: Exercise, given: float) -> Verdict:
     right = exercise.answer()
     if _same(given, right, exercise.tolerance):
         return Verdict("correct", (exercise.say("right"),))
-    _tries[exercise.key] = _tries.get(exercise.key, 0) + 1
-    hint = exercise.hint(_tries[exercise.key])
     if _same(given / 100, right, exercise.tolerance) or _rounded(given / 100, right):
         return Verdict("close", (text("verdict.per_cent"),))
     for name, wrong in exercise.mistakes.items():
         value = wrong()
         if _same(given, value, exercise.tolerance) and not _same(value, right, exercise.tolerance):
-            return Verdict("close", (exercise.say(f"mistake.{name}"), hint))
+            return Verdict("mix_up", (exercise.say(f"mistake.{name}"),))
     if _rounded(given, right):
         return Verdict("close", (text("verdict.rounded"),))
+    _tries[exercise.key] = _tries.get(exercise.key, 0) + 1
+    hint = exercise.hint(_tries[exercise.key])
     near = not math.isnan(given) and abs(given - right) <= CLOSE * abs(right)
     return Verdict("close" if near else "not_yet", (hint,))
 

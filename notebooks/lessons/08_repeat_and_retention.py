@@ -12,7 +12,7 @@
 #         - コホート表を読み、空白のマスが 0 ではない理由を言える
 #       en:
 #         - Say what a number called "repeat rate" divides by what
-#         - Work out a repurchase rate without the customers nobody has watched long enough
+#         - Work out a repurchase rate, leaving out customers who have not been observed long enough
 #         - Count retention among the same people, and explain where the textbook formula differs
 #         - Read a cohort table, and say why an empty cell is not a zero
 #     prerequisites:
@@ -30,14 +30,14 @@
 #
 # 「税理士さん、予約サイト、本部の報告書。うちの3月のリピート率が、三つとも違う数なんです。どれが本当なんでしょう？」
 #
-# 計算間違いは一つもありません。違うのは「何で割ったか」です。このレッスンが終わるころには、数字を見たら「分母は誰ですか？」と聞き返せるようになります。
+# 計算間違いは一つもありません。違うのは「何で割ったか」、つまり分母です。このレッスンが終わるころには、数字を見たら「分母は誰ですか？」と聞き返せるようになります。
 
-# %% [markdown] lang="en" of="70e321d1" part="question"
+# %% [markdown] lang="en" of="a57b650e" part="question"
 # ## The manager asks
 #
 # "My accountant, the booking site and head office each tell me our repeat rate in March. All three numbers differ. Which one is true?"
 #
-# Nobody has miscalculated. They divide by different people. By the end of this lesson you will ask "who is below the line?" before you believe any of them.
+# Nobody has miscalculated. A rate is a fraction: some people above the line, divided by the people below it. They divide by different people. By the end of this lesson you will ask "who is below the line?" before you believe any rate.
 
 # %%
 from crmkit.lessons import repeat_and_retention as lesson
@@ -179,12 +179,12 @@ lesson.check("08.1", answer_1)
 # %% [markdown] lang="ja" part="repurchase"
 # ## 2回目は来るか
 #
-# 初めて来た人が、決めた日数のうちに2回目に来た割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。戻った人だけを先に数えると、率が高く出すぎるからです。
+# 初めて来た人が、決めた日数のうちに2回目に来た割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。全員を分母に入れると率が低く出すぎ、もう戻った人だけを先に数えると高く出すぎるからです。
 
-# %% [markdown] lang="en" of="e59ac790" part="repurchase"
+# %% [markdown] lang="en" of="7120db63" part="repurchase"
 # ## Will they come a second time?
 #
-# The repurchase rate is the share of first-time customers who come again within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: counting only those who are already back would make the rate too high.
+# The repurchase rate is the share of first-time customers who come again within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: keep them all below the line and the rate comes out too low; keep only those already back and it comes out too high.
 
 # %%
 first = orders.groupby("customer_id")["ordered_at"].transform("min")
@@ -195,12 +195,12 @@ by_quarter.tail(6)
 # %% [markdown] lang="ja" part="groups"
 # `by=`を付けると、グループごとの表になります。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
 #
-# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません。`rows_left_out`は、取消など数えなかった注文の行数です。
+# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません。`rows_left_out`は、取消など数えなかった注文の行数です（上の`first`は、簡単のため取消も「初めて」に含めています）。
 
-# %% [markdown] lang="en" of="cdcf5526" part="groups"
+# %% [markdown] lang="en" of="4d9b0a76" part="groups"
 # With `by=` you get a table, one row per group. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
 #
-# The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. `rows_left_out` counts orders that do not count, such as cancelled ones.
+# The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. `rows_left_out` counts orders that do not count, such as cancelled ones (to keep the code short, `first` above does take them).
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
@@ -223,20 +223,20 @@ lesson.check("08.2", answer_2)
 # %% [markdown] lang="ja" part="cohorts"
 # ## 月ごとに追いかける
 #
-# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。
+# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。次のセルは、表から経過1の行だけを取り出したものです。
 #
 # データの最初の数か月には、前からの常連も「初めて」として混ざります。割り引いて読みましょう。
 
-# %% [markdown] lang="en" of="e6b3d26b" part="cohorts"
+# %% [markdown] lang="en" of="afbb7fff" part="cohorts"
 # ## Following them month by month
 #
-# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back.
+# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back. The next cell picks the rows of age 1 from the table.
 #
 # The first months of any data are full of old regulars who only look new. Read them with care.
 
 # %%
 table = crmkit.cohort_retention(orders, as_of=when.as_of)
-table.tail(3)
+table[table["age"] == 1].tail(5)
 
 # %%
 lesson.show(plot_cohort_retention(table), lesson.say_cohorts(table))
@@ -255,7 +255,7 @@ lesson.show(plot_cohort_retention(table), lesson.say_cohorts(table))
 answer_3 = ...
 # solution
 cell = (table["cohort"] == when.cohort) & (table["age"] == 2)
-answer_3 = table.loc[cell, "retention"].iloc[0]
+answer_3 = table.loc[cell, "retention"].squeeze()
 
 # %%
 lesson.check("08.3", answer_3)
