@@ -156,7 +156,7 @@ def test_the_solution_keeps_text_and_picture_and_nothing_of_the_machine(once: Pa
 
 def test_the_opening_says_what_the_front_matter_says(once: Path) -> None:
     opening = nbformat.read(once / "ja" / "07_small.ipynb", 4).cells[0].source
-    for part in ("# 小さなレッスン", "顧客維持", "5 分", "10 分", "- 割り算ができる", "[顧客離反](glossary.md#churn)"):
+    for part in ("# 小さなレッスン", "顧客維持", "5分", "10分", "- 割り算ができる", "[顧客離反](glossary.md#churn)"):
         assert part in opening
 
 
