@@ -77,10 +77,18 @@ def rows(frame: Frame) -> list[dict[str, Any]]:
     return [{name: _plain(value) for name, value in row.items()} for row in small.iter_rows(named=True)]
 
 
-def row(frame: Frame) -> dict[str, Any]:
-    """Fetch a one-row result to the client."""
-    (only,) = rows(frame)
-    return only
+def row(*parts: Frame) -> dict[str, Any]:
+    """Fetch one-row results to the client side by side, in one query where the engine works lazily."""
+    if not all(_in_memory(part) for part in parts):
+        whole, *others = parts
+        for part in others:
+            whole = whole.join(part, how="cross")
+        parts = (whole,)
+    found: dict[str, Any] = {}
+    for part in parts:
+        (only,) = rows(part)
+        found |= only
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -91,6 +99,13 @@ def _plain(value: Any) -> Any:
 def give_back(frame: Frame) -> Any:
     """The table in its own engine's kind, its rows numbered from 0 where the engine numbers rows."""
     return nw.maybe_reset_index(frame).to_native() if _in_memory(frame) else frame.to_native()
+
+
+def beside(frame: Frame, per: str, **found: nw.Expr) -> Frame:
+    """Each row with aggregates of all rows of the same `per` beside it."""
+    if frame.implementation.is_pyarrow():  # there narwhals' `over` puts values into the wrong rows of large tables
+        return frame.join(frame.group_by(per).agg(**found), on=per, how="inner")
+    return frame.with_columns(**{name: value.over(per) for name, value in found.items()})
 
 
 def numbers(frame: Frame, stop: int) -> Frame:

@@ -11,7 +11,7 @@ from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import wilson_columns
 from crmkit.frames import Columns, Frame
-from crmkit.metrics.reduction import AT, History, day_after_last, open_orders, tell, whole_number
+from crmkit.metrics.reduction import AT, History, day_after_last, open_orders, whole_number
 
 EVERY = ("1d", "1w", "1mo", "1q", "1y")
 
@@ -60,16 +60,14 @@ def cohort_retention(
     history = open_orders(orders, columns=columns)
     first = _first_order(history)
     until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime.max
-    visits = _visits(history, every, until, age_days)
-    sizes = (
-        visits.filter(nw.col("age") == 0)
-        .group_by("start")
-        .agg(nw.len().alias("size"), nw.col("at").min().alias("earliest"), nw.col("at").max().alias("newest"))
-    )
+    cells = _cells(history, every, until, age_days, mode)
     ages = frames.numbers(history.frame, _number_of_ages(first, until, every, age_days))
-    grid = sizes.join(ages, how="cross")
-    cells = _cells(visits, grid, mode).rename({"start": "cell_start", "age": "cell_age"})
-    table = grid.join(cells, left_on=["start", "age"], right_on=["cell_start", "cell_age"], how="left")
+    if mode == "unbounded":
+        table = _later(cells, ages)
+    else:
+        begin = period_number(first or until, every)
+        periods = frames.numbers(history.frame, _number_of_ages(first, until, every, None))
+        table = _inside(cells, ages.join(periods.select(start=nw.col("age").cast(nw.Int64) + begin), how="cross"))
     return frames.give_back(_shares(table, every, until, age_days).sort("cohort", "age"))
 
 
@@ -85,34 +83,62 @@ def _check(every: str, mode: str, age_days: int | None) -> None:
 
 def _first_order(history: History) -> datetime | None:
     """The first order of a known customer; warns of rows that could not be used."""
-    usable = nw.when(~nw.col("customer_id").is_null()).then(AT)
-    got = frames.row(history.frame.select(first=usable.min(), rows=nw.len(), counted=usable.count()))
-    if got["counted"] < got["rows"]:
-        tell(history.left_out(), got["rows"])
-    return frames.instant(got["first"], "first") if got["counted"] else None
+    got = frames.row(history.rows().select(first=AT.min()), history.left_out())
+    history.tell(got)
+    return frames.instant(got["first"], "first") if got["first"] is not None else None
 
 
-def _visits(history: History, every: str, until: datetime, age_days: int | None) -> Frame:
-    """One row per customer and age with an order: `customer_id`, `start` (number of the first period), `age`, `at`."""
-    rows = history.frame.filter(~nw.col("customer_id").is_null(), AT < until).select("customer_id", "at")
-    if age_days is None:  # reduce to customer × period first: the rest sees a much smaller table
-        periods = rows.with_columns(period=_period(AT, every)).group_by("customer_id", "period").agg(AT.min())
-        visits = periods.with_columns(start=nw.col("period").min().over("customer_id"))
-        return visits.select("customer_id", "at", "start", age=nw.col("period") - nw.col("start"))
-    rows = rows.with_columns(first=AT.min().over("customer_id"))
-    age = (frames.day_number(AT) - frames.day_number(nw.col("first"))) // age_days
-    visits = rows.with_columns(start=_period(nw.col("first"), every), age=age)
-    return visits.group_by("customer_id", "start", "age").agg(AT.min())
+def _cells(history: History, every: str, until: datetime, age_days: int | None, mode: str) -> Frame:
+    """Customers by cohort and age of an order (unbounded: of the last order): small, and read off the orders once.
+
+    Columns: `start` (number of the cohort's period), `age`, `customers`, and of their orders there (unbounded: their
+    first ones) the `earliest` and the `newest`.
+    """
+    rows = history.rows(AT < until).select("customer_id", "at")
+    if mode == "unbounded":
+        ends = rows.group_by("customer_id").agg(AT.min(), AT.max().alias("last"))
+        visits = ends.select("at", start=_period(AT, every), age=_age(nw.col("last"), AT, every, age_days))
+    elif age_days is not None:
+        first = nw.col("first")
+        rows = frames.beside(rows, "customer_id", first=AT.min())
+        rows = rows.with_columns(start=_period(first, every), age=_age(AT, first, every, age_days))
+        visits = rows.group_by("customer_id", "start", "age").agg(AT.min())
+    else:  # reduce to customer × period first: the rest sees a much smaller table
+        key = _period(AT, every) if every == "1w" else AT.dt.truncate(every)
+        periods = rows.with_columns(key=key).group_by("customer_id", "key").agg(AT.min())
+        periods = periods.select("customer_id", "at", period=_period(AT, every))
+        visits = frames.beside(periods, "customer_id", start=nw.col("period").min())
+        visits = visits.select("at", "start", age=nw.col("period") - nw.col("start"))
+    return visits.group_by("start", "age").agg(nw.len().alias("customers"), earliest=AT.min(), newest=AT.max())
 
 
-def _cells(visits: Frame, grid: Frame, mode: str) -> Frame:
-    """How many customers of each cohort (`start`) are counted at each `age`."""
-    if mode == "classic":
-        return visits.group_by("start", "age").agg(nw.len().alias("active"))
-    last = visits.group_by("customer_id", "start").agg(nw.col("age").max().alias("last"))
-    last = last.group_by("start", "last").agg(nw.len().alias("leavers"))
-    reached = grid.select("start", "age").join(last, on="start", how="inner").filter(nw.col("last") >= nw.col("age"))
-    return reached.group_by("start", "age").agg(nw.col("leavers").sum().alias("active"))
+def _age(at: nw.Expr, first: nw.Expr, every: str, age_days: int | None) -> nw.Expr:
+    if age_days is None:
+        return _period(at, every) - _period(first, every)
+    return (frames.day_number(at) - frames.day_number(first)) // age_days
+
+
+def _inside(cells: Frame, grid: Frame) -> Frame:
+    """Classic: who ordered at that age, for every `start` and `age` of the grid that has a cohort."""
+    cells = cells.rename({"start": "cell_start", "age": "cell_age"})
+    table = grid.join(cells, left_on=["start", "age"], right_on=["cell_start", "cell_age"], how="left")
+    first = {name: nw.when(nw.col("age") == 0).then(nw.col(name)) for name in ("customers", "earliest", "newest")}
+    table = table.select("start", "age", nw.col("customers").alias("active"), **first)
+    of = {f"of_{name}": nw.col(name).max() for name in first}
+    table = frames.beside(table, "start", **of).filter(~nw.col("of_customers").is_null())
+    return table.select("start", "age", "active", size="of_customers", earliest="of_earliest", newest="of_newest")
+
+
+def _later(cells: Frame, ages: Frame) -> Frame:
+    """Unbounded: who ordered at that age or later."""
+    later = nw.when(nw.col("last") >= nw.col("age")).then(nw.col("customers"))
+    table = cells.rename({"age": "last"}).join(ages, how="cross").with_columns(active=later)
+    return table.group_by("start", "age").agg(
+        nw.col("active").sum(),
+        nw.col("customers").sum().alias("size"),
+        nw.col("earliest").min(),
+        nw.col("newest").max(),
+    )
 
 
 def _shares(table: Frame, every: str, until: datetime, age_days: int | None) -> Frame:
@@ -123,7 +149,8 @@ def _shares(table: Frame, every: str, until: datetime, age_days: int | None) -> 
         observed = frames.day_number(nw.col("newest")) + (nw.col("age") + 1) * age_days <= _days(until)
     active = nw.when(observed).then(nw.col("active").fill_null(0).cast(nw.Int64))
     low, high = wilson_columns(nw.col("active"), nw.col("size"))
-    return table.select("age", "size", cohort=_label(nw.col("earliest"), every), active=active).select(
+    size = nw.col("size").cast(nw.Int64)
+    return table.select("age", size=size, cohort=_label(nw.col("earliest"), every), active=active).select(
         "cohort",
         "age",
         "active",

@@ -10,7 +10,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from crmkit.frames import Columns, Frame
 
 AT = nw.col("at")
 MOST_DAYS = 36_500
+KEPT = ("customer_id", "at", "group", "ended_at", "is_involuntary")  # what the metrics look at, of these what there is
 RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
 DEFECTS = (
     "no_customer",
@@ -54,36 +55,56 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An opened table with `customer_id` and `at`, which is null where the row does not count."""
+    """An opened table with `customer_id`, `at`, whether the row `counts`, and what the reasons against it look at."""
 
     frame: Frame
-    reasons: Mapping[str, nw.Expr] = field(default_factory=dict)
+    reasons: Mapping[str, nw.Expr]
 
-    def per_customer(self, moments: Moments, *, born: str = "first") -> Customers:
-        """Reduce to one row per customer; `born` names the moment whose row decides a customer's group."""
-        masked = self.frame.with_columns(**{name: value for name, (value, _) in moments.items()})
-        keys = [name for name in ("customer_id", "group") if name in self.frame.collect_schema()]
-        parts = masked.group_by(*keys).agg(
-            *_least_or_greatest(moments), nw.len().alias("rows"), AT.count().alias("counted")
+    def rows(self, within: nw.Expr | None = None) -> Frame:
+        """The rows of known customers that count and lie `within`."""
+        names = [name for name in KEPT if name in self.frame.collect_schema()]
+        counts = nw.col("counts") & ~nw.col("customer_id").is_null()
+        counts = counts if within is None else counts & within
+        return self.frame.select(*names, counts=counts).filter(nw.col("counts")).select(*names)
+
+    def per_customer(self, moments: Moments, *, within: nw.Expr | None = None) -> Customers:
+        """Reduce `rows(within)` to one row per customer; the one of the moment `first` decides the group."""
+        rows = self.rows(within)
+        masked = {name: value for name, (value, _) in moments.items() if value is not AT}  # AT itself needs no copy
+        rows = rows.with_columns(**masked) if masked else rows
+        kept = {name: nw.col(name) if name in masked else AT for name in moments}
+        customers = rows.group_by("customer_id").agg(
+            **{name: kept[name].min() if how == "min" else kept[name].max() for name, (_, how) in moments.items()}
         )
-        if "group" not in keys:
-            return Customers(self, parts, parts)
-        whole = parts.group_by("customer_id").agg(
-            *_least_or_greatest({name: (nw.col(name), how) for name, (_, how) in moments.items()})
-        )
+        if "group" not in self.frame.collect_schema():
+            return Customers(self, customers)
         # A customer belongs to the group of the first row that counts; of several at that instant, to the least.
-        home = parts.select("customer_id", "group", nw.col(born).alias("_born"))
-        home = whole.join(home, left_on=["customer_id", born], right_on=["customer_id", "_born"], how="inner")
-        home = home.group_by("customer_id").agg(nw.col("group").min())
-        return Customers(self, parts, whole.join(home, on="customer_id", how="inner"))
+        homes = rows.select("customer_id", "group", "at").join(
+            customers, left_on=["customer_id", "at"], right_on=["customer_id", "first"], how="inner"
+        )
+        others = [nw.col(name).min() for name in moments if name != "first"]
+        return Customers(
+            self, homes.group_by("customer_id").agg(nw.col("group").min(), AT.min().alias("first"), *others)
+        )
 
-    def left_out(self) -> dict[str, int]:
-        """How many rows do not count, by reason; a row with two reasons counts under the first."""
+    def left_out(self) -> Frame:
+        """One row: how many rows do not count, by reason; a row with two reasons counts under the first."""
         apart, before = {}, nw.lit(False)
         for name, applies in self.reasons.items():
             apart[name] = (applies & ~before).cast(nw.Int64).sum()
             before = before | applies
-        return {name: int(n) for name, n in frames.row(self.frame.select(**apart)).items() if n}
+        return self.frame.filter(~nw.col("counts") | nw.col("customer_id").is_null()).select(**apart)
+
+    def tell(self, found: dict[str, Any]) -> tuple[dict[str, int], tuple[CrmkitWarning, ...]]:
+        """The counts of `left_out`, taken out of a fetched row, and the warnings given of the faults among them."""
+        excluded = {name: int(found.pop(name) or 0) for name in self.reasons}
+        excluded = {name: n for name, n in excluded.items() if n}
+        faults = [name for name in excluded if name in DEFECTS]
+        seen = frames.row(self.frame.select(rows=nw.len()))["rows"] if faults else 0
+        notes = tuple(RowsLeftOut(why, rows=f"{excluded[why]:,}", seen=f"{seen:,}") for why in faults)
+        for note in notes:
+            warn(note)
+        return excluded, notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +112,31 @@ class Customers:
     """One row per customer, made of `history` in one pass; shares are counted among them."""
 
     history: History
-    parts: Frame
     frame: Frame
 
     def tally(self, **conditions: nw.Expr) -> Tally:
-        """Count the customers that meet each condition. One fetch; a second one says why rows were left out."""
-        known = ~nw.col("customer_id").is_null()
-        got = frames.row(
-            self.frame.select(
-                **{name: (met & known).fill_null(False).cast(nw.Int64).sum() for name, met in conditions.items()},
-                _rows=nw.col("rows").sum(),
-                _counted=nw.when(known).then(nw.col("counted")).otherwise(0).sum(),
-            )
-        )
-        seen, counted = int(got.pop("_rows") or 0), int(got.pop("_counted") or 0)
-        excluded = self.history.left_out() if counted < seen else {}
-        return Tally({name: int(n or 0) for name, n in got.items()}, excluded, tell(excluded, seen))
+        """Count the customers that meet each condition, and the rows left out: one fetch."""
+        counts = {name: met.fill_null(False).cast(nw.Int64).sum() for name, met in conditions.items()}
+        got = frames.row(self.frame.select(**counts), self.history.left_out())
+        excluded, notes = self.history.tell(got)
+        return Tally({name: int(n or 0) for name, n in got.items()}, excluded, notes)
 
     def by_group(self, name: str, *, numerator: nw.Expr, denominator: nw.Expr) -> Any:
         """The share per group as the engine's own table: `name`, then RESULT_COLUMNS."""
         if name in RESULT_COLUMNS:
             raise ParameterError("name_taken", by=name, columns=", ".join(RESULT_COLUMNS))
-        known = ~nw.col("customer_id").is_null()
-        flags = self.frame.filter(known).with_columns(
+        flags = self.frame.with_columns(
             numerator=(numerator & denominator).fill_null(False).cast(nw.Int64),
             denominator=denominator.fill_null(False).cast(nw.Int64),
         )
-        lost = self.parts.select(
+        lost = self.history.frame.select(
             "group",
             numerator=nw.lit(0, dtype=nw.Int64),
             denominator=nw.lit(0, dtype=nw.Int64),
-            lost=(nw.col("rows") - nw.when(known).then(nw.col("counted")).otherwise(0)).cast(nw.Int64),
+            lost=(~nw.col("counts") | nw.col("customer_id").is_null()).cast(nw.Int64),
         )
+        lost = lost.group_by("group").agg(nw.col("numerator", "denominator", "lost").sum())
+        lost = lost.select("group", nw.col("numerator", "denominator", "lost").cast(nw.Int64))
         counted = flags.select("group", "numerator", "denominator", lost=nw.lit(0, dtype=nw.Int64))
         # stacked and summed, not joined: a join would lose the group of those whose group is unknown
         both = (
@@ -131,14 +145,6 @@ class Customers:
             .agg(nw.col("numerator", "denominator", "lost").sum())
         )
         return frames.give_back(share_columns(both).rename({"group": name}).sort(name))
-
-
-def tell(excluded: Mapping[str, int], seen: int) -> tuple[CrmkitWarning, ...]:
-    """Warn of the rows that could not be used through a fault of the data."""
-    notes = tuple(RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}") for why, n in excluded.items() if why in DEFECTS)
-    for note in notes:
-        warn(note)
-    return notes
 
 
 def warn(note: CrmkitWarning) -> None:
@@ -154,12 +160,14 @@ def open_orders(orders: Any, *, columns: Columns = None, by: str | None = None) 
     needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount")
     frame = frames.open_table(orders, "orders", needs=needs, columns=columns, extra=by)
     frame = frame.rename({"ordered_at": "at"})
-    rules = _order_rules(set(frame.collect_schema()))
-    reasons = {"no_customer": nw.col("customer_id").is_null(), "no_date": nw.col("dated").is_null(), **rules}
-    breaks = [~broken for broken in rules.values()]
-    valid = nw.when(nw.all_horizontal(*breaks, ignore_nulls=True)).then(AT) if breaks else AT
-    counts = frame.with_columns(dated=AT, at=valid)
-    return History(counts, reasons)
+    return _history(frame, _order_rules(set(frame.collect_schema())))
+
+
+def _history(frame: Frame, rules: Mapping[str, nw.Expr]) -> History:
+    """Mark the rows that have a date and break no rule."""
+    reasons = {"no_customer": nw.col("customer_id").is_null(), "no_date": AT.is_null(), **rules}
+    decisive = [breaks for name, breaks in reasons.items() if name not in ("no_customer", "unknown_status")]
+    return History(frame.with_columns(counts=~nw.any_horizontal(*decisive, ignore_nulls=False)), reasons)
 
 
 def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
@@ -167,14 +175,18 @@ def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
     status, net, refund = nw.col("status"), nw.col("net_amount"), nw.col("refund_amount")
     words = schema.TABLES["orders"]["status"].allowed
     rules = {
+        # an unknown status is not "completed" either: it only tells why
         "unknown_status": ({"status"}, ~status.is_in(words) & ~status.is_null()),
         "cancelled": ({"status"}, (status != "completed") & ~status.is_null()),
-        "test": ({"is_test"}, nw.col("is_test")),
+        "test": ({"is_test"}, nw.col("is_test") & ~nw.col("is_test").is_null()),
         # a free order (net 0, nothing refunded) counts: it is a visit
-        "refunded": ({"net_amount", "refund_amount"}, (refund > 0) & (refund >= net)),
-        "negative": ({"net_amount"}, net < 0),
+        "refunded": (
+            {"net_amount", "refund_amount"},
+            (refund > 0) & (refund >= net) & ~refund.is_null() & ~net.is_null(),
+        ),
+        "negative": ({"net_amount"}, (net < 0) & ~net.is_null()),
     }
-    return {name: breaks.fill_null(False) for name, (wants, breaks) in rules.items() if wants <= found}
+    return {name: breaks for name, (wants, breaks) in rules.items() if wants <= found}
 
 
 def open_subscriptions(
@@ -189,19 +201,14 @@ def open_subscriptions(
     frame = frames.open_table(subscriptions, "subscriptions", needs=needs, columns=columns, extra=by)
     if "is_involuntary" not in frame.collect_schema():
         frame = frame.with_columns(is_involuntary=nw.lit(False))
-    frame = frame.with_columns(at=nw.col("started_at"), dated=nw.col("started_at"))
-    backwards = (nw.col("ended_at") < nw.col("dated")).fill_null(False)
-    reasons = {
-        "no_customer": nw.col("customer_id").is_null(),
-        "no_date": nw.col("dated").is_null(),
-        "impossible_dates": backwards,
-    }
-    return History(frame.with_columns(at=nw.when(~backwards).then(AT)), reasons)
+    frame = frame.rename({"started_at": "at"})
+    backwards = nw.col("ended_at") < AT
+    return _history(frame, {"impossible_dates": backwards & ~nw.col("ended_at").is_null() & ~AT.is_null()})
 
 
 def day_after_last(history: History) -> datetime | None:
     """When the data end if nobody says so: the day after the last order that counts; `None` if there is none."""
-    last = frames.row(history.frame.select(last=AT.max()))["last"]
+    last = frames.row(history.frame.filter(nw.col("counts")).select(last=AT.max()))["last"]
     if last is None:
         return None
     last = frames.instant(last, "as_of")
@@ -221,7 +228,3 @@ def whole_number(parameter: str, value: int) -> int:
     if not 1 <= number <= MOST_DAYS:
         raise ParameterError("not_positive", parameter=parameter, value=value, most=MOST_DAYS)
     return number
-
-
-def _least_or_greatest(moments: Moments) -> list[nw.Expr]:
-    return [nw.col(name).min() if how == "min" else nw.col(name).max() for name, (_, how) in moments.items()]

@@ -21,6 +21,7 @@ from crmkit.metrics.reduction import (
     AT,
     Customers,
     History,
+    Moments,
     Tally,
     day_after_last,
     open_orders,
@@ -153,7 +154,7 @@ def repeater_share(
     _one_of("counted", counted, ("ever", "inside"))
     inside = _day(LAST) > _day(nw.col("first_inside"))
     above = _repeated(window) if counted == "ever" else inside
-    customers = _visits(orders, window, columns, by)
+    customers = _visits(orders, window, columns, by, inside=counted == "inside")
     return _share(customers, above, _bought(window), window, Definition(f"repeater_share.{counted}"), by)
 
 
@@ -198,11 +199,11 @@ def repurchase_rate(
     horizon_days, nth = whole_number("horizon_days", horizon_days), whole_number("nth", nth)
     history = open_orders(orders, columns=columns, by=by)
     until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime.max
-    customers = _nth_and_next(history, nth, until)
-    last_day = _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
     reached = _within(nw.col("nth"), window)
-    watched = last_day < _last_midnight(until)  # the last day has been seen to its end
-    again = nw.col("next") <= last_day
+    # the last day of the horizon has been seen to its end
+    watched = nw.col("nth") < datetime(until.year, until.month, until.day) - timedelta(days=horizon_days)
+    again = nw.col("next") <= _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
+    customers = _nth_and_next(history, nth, until, reached)
     parameters = {"nth": nth, "horizon_days": horizon_days, "as_of": f"{until:%Y-%m-%d}"}
     definition = Definition("repurchase_rate.nth", parameters)
     return _share(customers, again, reached & watched, window, definition, by, not_watched=reached & ~watched)
@@ -315,7 +316,7 @@ def churn_rate(
     """
     if basis == "activity" and not include_involuntary:
         raise ParameterError("contract_only", parameter="include_involuntary")
-    both = _both_ends(history, start, end, basis, 365, by, columns, needs_reason=not include_involuntary)
+    both = _both_ends(history, start, end, basis, 365, by, columns, needs_reason=not include_involuntary, whole=False)
     gone = both.there & ~both.at_end
     name = f"churn_rate.{basis}"
     if not include_involuntary:
@@ -344,7 +345,7 @@ def lapse_rate(
         >>> float(lapse_rate(orders, start="2026-03-01", end="2026-04-01", active_days=30))
         0.5
     """
-    both = _both_ends(orders, start, end, "activity", active_days, by, columns)
+    both = _both_ends(orders, start, end, "activity", active_days, by, columns, whole=False)
     definition = Definition("lapse_rate.activity", both.parameters)
     return _share(both.customers, both.there & ~both.at_end, both.there, both.window, definition, by)
 
@@ -392,13 +393,13 @@ def _share(
     return share(tally["above"], tally["below"], window, definition, besides=besides, **tally.about_rows)
 
 
-def _visits(orders: Any, window: Window, columns: Columns, by: str | None = None) -> Customers:
-    """First and last order before the window's end, and the first one inside it, of each customer."""
-    seen = AT if window.end is None else nw.when(AT < window.end).then(AT)
-    inside = seen if window.start is None else nw.when(_within(AT, window)).then(AT)
-    return open_orders(orders, columns=columns, by=by).per_customer(
-        {"first": (seen, "min"), "last": (seen, "max"), "first_inside": (inside, "min")}
-    )
+def _visits(orders: Any, window: Window, columns: Columns, by: str | None = None, *, inside: bool = False) -> Customers:
+    """First and last order before the window's end of each customer, and the first one `inside` it if wanted."""
+    moments: Moments = {"first": (AT, "min"), "last": (AT, "max")}
+    if inside:
+        moments = {**moments, "first_inside": (nw.when(_within(AT, window)).then(AT), "min")}
+    before_end = None if window.end is None else AT < window.end
+    return open_orders(orders, columns=columns, by=by).per_customer(moments, within=before_end)
 
 
 class _BothEnds:
@@ -426,7 +427,9 @@ def _both_ends(
     by: str | None,
     columns: Columns,
     needs_reason: bool = False,
+    whole: bool = True,
 ) -> _BothEnds:
+    """`whole`: whether the first order ever is asked for; otherwise only the orders that decide are looked at."""
     window = _window(start, end)
     _one_of("basis", basis, ("activity", "contract"))
     active_days = whole_number("active_days", active_days)
@@ -436,12 +439,15 @@ def _both_ends(
         return _contracts_at_both_ends(
             open_subscriptions(table, columns=columns, by=by, needs_reason=needs_reason), window
         )
-    before = nw.when(AT < window.start).then(AT)
-    seen = nw.when(AT < window.end).then(AT)
-    customers = open_orders(table, columns=columns, by=by).per_customer(
-        {"first": (seen, "min"), "before": (before, "max"), "last": (seen, "max")}
-    )
     span = timedelta(days=active_days)
+    before = nw.when(AT < window.start).then(AT)
+    moments: Moments = {"before": (before, "max"), "last": (AT, "max")}
+    seen = AT < window.end
+    if whole or by is not None:
+        moments = {"first": (AT, "min"), **moments}
+    else:  # older orders change nothing
+        seen = seen & (AT >= window.start - span)
+    customers = open_orders(table, columns=columns, by=by).per_customer(moments, within=seen)
     there, at_end = nw.col("before") >= window.start - span, LAST >= window.end - span
     return _BothEnds(customers, window, {"active_days": active_days}, there, at_end)
 
@@ -463,23 +469,19 @@ def _contracts_at_both_ends(contracts: History, window: Window) -> _BothEnds:
     return _BothEnds(customers, window, {}, nw.col("there"), nw.col("at_end"))
 
 
-def _nth_and_next(history: History, nth: int, until: datetime) -> Customers:
-    """When each customer's nth purchase was (the first order of its day), and the day of the next one."""
-    seen = history.frame.with_columns(seen=nw.when(AT < until).then(AT))
-    customers = History(seen, history.reasons).per_customer({"first": (nw.col("seen"), "min")})
-    rest = seen.filter(~nw.col("seen").is_null()).select("customer_id", "seen", day=_day(nw.col("seen")))
-    frame = customers.frame
-    for step, name in enumerate([*[""] * (nth - 1), "nth", "next"]):
-        if step:  # drop each customer's earliest remaining day
-            rest = rest.filter(nw.col("day") > nw.col("day").min().over("customer_id"))
-        if name:
-            value = nw.col("seen" if name == "nth" else "day").min().alias(name)
-            frame = frame.join(rest.group_by("customer_id").agg(value), on="customer_id", how="left")
-    return Customers(history, customers.parts, frame)
-
-
-def _last_midnight(at: datetime) -> datetime:
-    return datetime(at.year, at.month, at.day)
+def _nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr) -> Customers:
+    """When the nth purchase of those who `reached` it was (the first order of its day), and the day of the next one."""
+    day = nw.col("day")
+    rest = history.rows(AT < until).select("customer_id", "at", day=_day(AT))
+    for _ in range(nth - 1):  # drop each customer's earliest remaining day
+        rest = frames.beside(rest, "customer_id", least=day.min()).filter(day > nw.col("least")).drop("least")
+    rest = frames.beside(rest, "customer_id", nth=AT.min()).filter(reached)
+    rest = rest.with_columns(next=nw.when(day > _day(nw.col("nth"))).then(day))
+    customers = rest.group_by("customer_id").agg(nw.col("nth", "next").min())
+    if "group" in history.frame.collect_schema():
+        homes = history.per_customer({"first": (AT, "min")}, within=AT < until).frame
+        customers = customers.join(homes, on="customer_id", how="inner")
+    return Customers(history, customers)
 
 
 def _window(start: When | None, end: When | None) -> Window:
