@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -27,6 +28,7 @@ from crmkit.widgets.picture import show
 __all__ = ["check", "dates", "many_numbers", "say_cohorts", "show", "start"]
 
 FORMULAS = ("cumulative", "ever", "inside", "new", "repurchase", "retention")
+WITH_DAYS = ("repurchase", "retention")
 SPAN = {"start": "2025-12-01", "end": "2026-04-01"}
 AS_OF = "2026-04-01"
 AXIS_END = 185  # per cent; the largest of the figures is 167
@@ -77,34 +79,26 @@ def start(orders: pd.DataFrame) -> Dates:
     return when
 
 
-def numbers(orders: Any, month: Mapping[str, Any], days: int) -> dict[str, Estimate]:
-    """Six figures that people call the repeat or retention rate, of one month; `days` is activity span and horizon."""
+def figure(orders: Any, formula: str, month: Mapping[str, Any], days: int, **by: Any) -> Any:
+    """One of the six figures that people call the repeat or retention rate; `days` is activity span and horizon."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AmbiguousFigure)
-        return {
-            "cumulative": repeat_rate(orders, **month),
-            "ever": repeater_share(orders, **month),
-            "inside": repeater_share(orders, **month, counted="inside"),
-            "new": repeat_rate(orders, **month, base="new"),
-            "repurchase": repurchase_rate(orders, horizon_days=days, **month, as_of=AS_OF),
-            "retention": retention_rate(orders, **month, active_days=days),
-        }
+        match formula:
+            case "cumulative":
+                return repeat_rate(orders, **month, **by)
+            case "ever" | "inside":
+                return repeater_share(orders, **month, **by, counted=formula)
+            case "new":
+                return repeat_rate(orders, **month, **by, base="cumulative" if by else "new")
+            case "repurchase":
+                return repurchase_rate(orders, horizon_days=days, **month, **by, as_of=AS_OF)
+            case _:
+                return retention_rate(orders, **month, **by, active_days=days)
 
 
 def members(orders: Any, formula: str, month: Mapping[str, Any], days: int) -> tuple[list[str], list[str]]:
     """Who is below and who is above the line of a formula: the same metric, one customer a group."""
-    by: dict[str, Any] = {"by": "customer_id"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AmbiguousFigure)
-        table = {
-            "cumulative": lambda: repeat_rate(orders, **month, **by),
-            "ever": lambda: repeater_share(orders, **month, **by),
-            "inside": lambda: repeater_share(orders, **month, **by, counted="inside"),
-            "new": lambda: repeat_rate(orders, **month, **by),
-            "repurchase": lambda: repurchase_rate(orders, horizon_days=days, **month, as_of=AS_OF, **by),
-            "retention": lambda: retention_rate(orders, **month, active_days=days, **by),
-        }[formula]()
-    rows = nw.from_native(table).rows(named=True)
+    rows = nw.from_native(figure(orders, formula, month, days, by="customer_id")).rows(named=True)
     above = [row["customer_id"] for row in rows if row["numerator"]]
     below = [row["customer_id"] for row in rows if row["denominator"]]
     return (newcomers(orders, month), above) if formula == "new" else (below, above)  # "new" is no share of anything
@@ -127,24 +121,29 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
     def label(formula: str) -> str:
         return text(f"lesson08.formula.{formula}")
 
+    @cache
+    def computed(formula: str, start: str, end: str, days: int) -> Estimate:
+        return cast("Estimate", figure(ten, formula, {"start": start, "end": end}, days))
+
     def answer(formula: str, month: float, days: float) -> Answer:
         period = months[int(month) - 1]
         window = {"start": str(period.start_time.date()), "end": str((period + 1).start_time.date())}
-        figures = numbers(ten, window, int(days))
+        # a figure that does not look at the days is computed once for all of them
+        figures = {name: computed(name, **window, days=int(days) if name in WITH_DAYS else 0) for name in FORMULAS}
         below, above = members(ten, formula, window, int(days))
 
-        def draw(figure: Any, axes: Any, predicted: float | None) -> None:
+        def draw(_: Any, axes: Any, predicted: float | None) -> None:
             shaded = Window(instant(window["start"], "start"), instant(window["end"], "end"))
             plot_order_history(orders, ax=axes[0], window=shaded, base=below, counted=above)
             axes[0].set_xlim(*span)  # the same for every month
-            shown = {label(name): figure for name, figure in figures.items()}
+            shown = {label(name): one for name, one in figures.items()}
             share = None if predicted is None else predicted / 100
             plot_estimates(shown, ax=axes[1], highlight=label(formula), prediction=share)
             axes[1].set_xlim(0, AXIS_END)
 
         return Answer(100 * float(figures[formula]), _sentence(label(formula), f"{period}", figures, formula), draw)
 
-    def before(figure: Any, axes: Any) -> str:
+    def before(_: Any, axes: Any) -> str:
         last = Window(months[-1].start_time.to_pydatetime(), instant(SPAN["end"], "end"))
         plot_order_history(orders, ax=axes[0], window=last)
         axes[0].set_xlim(*span)
