@@ -1,0 +1,124 @@
+"""The nearest counterparts of other packages, each in a throw-away environment of its own beside crmkit's.
+
+`ask` makes the environment (once, under `.build/`) and runs this same file inside it, where only the peer is there.
+lifetimes and openretailscience want pandas before 3, clvkit wants 3: hence two environments.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+TIMES = 3
+LIMIT_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package, the questions it can answer, and the environment it lives in."""
+
+    package: str
+    environment: str
+    questions: tuple[str, ...]
+
+
+ENVIRONMENTS = {
+    "bench-peers": ("lifetimes==0.11.3", "openretailscience==0.48.1", "pandas==2.3.3", "pyarrow==25.0.1"),
+    "bench-peers-pandas3": ("clvkit==0.2.1", "pandas==3.1.1", "pyarrow==26.0.0"),
+}
+PEERS = (
+    Peer("lifetimes", "bench-peers", ("repeat_rate",)),
+    Peer("clvkit", "bench-peers-pandas3", ("repeat_rate", "cohorts")),
+    Peer("openretailscience", "bench-peers", ("cohorts",)),
+)
+
+
+def ask(peer: Peer, question: str, orders: Path, root: Path) -> dict[str, Any]:
+    """`peer_ms` (median) and `value` of a peer's answer, or `missing`: why there is none."""
+    try:
+        python = _environment(peer.environment, root)
+        command = [str(python), __file__, peer.package, question, str(orders)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        return dict(json.loads(ran.stdout.splitlines()[-1]))
+    except (subprocess.SubprocessError, OSError) as error:
+        output = str(getattr(error, "stderr", None) or error).strip()
+        return {"missing": output.splitlines()[-1][:200]}
+
+
+def _environment(name: str, root: Path) -> Path:
+    """The environment's Python, made if it is missing or holds other packages."""
+    folder = root / ".build" / name
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    stamp, wanted = folder / "ready", "\n".join(ENVIRONMENTS[name])
+    if not (stamp.exists() and stamp.read_text() == wanted):
+        beside = Path(sys.executable).with_name("uv")
+        uv = str(beside) if beside.exists() else shutil.which("uv")
+        if uv is None:
+            raise OSError("uv is missing: make dev")
+        make = [uv, "venv", "--clear", "--python", sys.executable, str(folder)]
+        install = [uv, "pip", "install", "--compile-bytecode", "--python", str(python), *ENVIRONMENTS[name]]
+        for command in (make, install):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        stamp.write_text(wanted)
+    return python
+
+
+def _repeat_rate_lifetimes(orders: Any) -> float:
+    from lifetimes.utils import summary_data_from_transaction_data
+
+    summary = summary_data_from_transaction_data(_valid(orders), "customer_id", "ordered_at")
+    return float((summary["frequency"] > 0).mean())
+
+
+def _repeat_rate_clvkit(orders: Any) -> float:
+    from clvkit.customer_base import CustomerBase
+
+    base = CustomerBase.from_transactions(_valid(orders), datetime_col="ordered_at", amount_col=None)
+    return float((base.to_pandas()["frequency"] > 0).mean())
+
+
+def _cohorts_clvkit(orders: Any) -> float:
+    from clvkit.cohort.matrix import CohortMatrix
+
+    matrix = CohortMatrix.from_transactions(_valid(orders), datetime_col="ordered_at", amount_col=None)
+    return float(matrix.to_pandas().sum().sum())
+
+
+def _cohorts_openretailscience(orders: Any) -> float:
+    from openretailscience.analysis.cohort import CohortAnalysis
+
+    valid = _valid(orders).rename(columns={"ordered_at": "transaction_date"})
+    return float(CohortAnalysis(valid, aggregation_column="customer_id", period="month").df.sum().sum())
+
+
+def _valid(orders: Any) -> Any:
+    """None of the peers knows about cancelled orders: their users leave them out first."""
+    return orders.loc[(orders["status"] == "completed") & (orders["net_amount"] >= 0), ["customer_id", "ordered_at"]]
+
+
+def _inside(package: str, question: str, path: str) -> None:
+    """In the peer's environment: time one question and print the answer."""
+    import warnings
+
+    import pandas as pd
+
+    warnings.simplefilter("ignore")
+    orders = pd.read_parquet(path)
+    answer = globals()[f"_{question}_{package}"]
+    value, times = answer(orders), []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        answer(orders)
+        times.append(time.perf_counter() - begun)
+    print(json.dumps({"peer_ms": median(times) * 1e3, "value": value}))
+
+
+if __name__ == "__main__":
+    _inside(*sys.argv[1:])
