@@ -103,9 +103,18 @@ def give_back(frame: Frame) -> Any:
 
 def beside(frame: Frame, per: str, **found: nw.Expr) -> Frame:
     """Each row with aggregates of all rows of the same `per` beside it."""
-    if frame.implementation.is_pyarrow():  # there narwhals' `over` puts values into the wrong rows of large tables
+    # narwhals' `over` puts values into the wrong rows of large PyArrow tables; in DuckDB a join is quicker
+    if frame.implementation.is_pyarrow() or frame.implementation.is_duckdb():
         return frame.join(frame.group_by(per).agg(**found), on=per, how="inner")
     return frame.with_columns(**{name: value.over(per) for name, value in found.items()})
+
+
+def least(frame: Frame, per: str, value: str) -> Frame:
+    """The rows in which `value` is the least of its `per`; ties stay."""
+    if frame.implementation.is_pandas_like():  # its join on two columns is slow
+        return frame.filter(nw.col(value) == nw.col(value).min().over(per))
+    smallest = frame.group_by(per).agg(nw.col(value).min().alias("_least"))
+    return frame.join(smallest, left_on=[per, value], right_on=[per, "_least"], how="inner")
 
 
 def numbers(frame: Frame, stop: int) -> Frame:

@@ -79,21 +79,18 @@ class History:
         if "group" not in self.frame.collect_schema():
             return Customers(self, customers)
         # A customer belongs to the group of the first row that counts; of several at that instant, to the least.
-        homes = rows.select("customer_id", "group", "at").join(
-            customers, left_on=["customer_id", "at"], right_on=["customer_id", "first"], how="inner"
-        )
-        others = [nw.col(name).min() for name in moments if name != "first"]
-        return Customers(
-            self, homes.group_by("customer_id").agg(nw.col("group").min(), AT.min().alias("first"), *others)
-        )
+        homes = frames.least(rows.select("customer_id", "group", "at"), "customer_id", "at")
+        homes = homes.group_by("customer_id").agg(nw.col("group").min())
+        return Customers(self, customers.join(homes, on="customer_id", how="inner"))
 
     def left_out(self) -> Frame:
         """One row: how many rows do not count, by reason; a row with two reasons counts under the first."""
+        flags = self.frame.filter(~nw.col("counts") | nw.col("customer_id").is_null()).select(**self.reasons)
         apart, before = {}, nw.lit(False)
-        for name, applies in self.reasons.items():
-            apart[name] = (applies & ~before).cast(nw.Int64).sum()
-            before = before | applies
-        return self.frame.filter(~nw.col("counts") | nw.col("customer_id").is_null()).select(**apart)
+        for name in self.reasons:
+            apart[name] = (nw.col(name) & ~before).cast(nw.Int64).sum()
+            before = before | nw.col(name)
+        return flags.select(**apart)
 
     def tell(self, found: dict[str, Any]) -> tuple[dict[str, int], tuple[CrmkitWarning, ...]]:
         """The counts of `left_out`, taken out of a fetched row, and the warnings given of the faults among them."""
