@@ -65,7 +65,8 @@ def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained
 def png(figure: Figure, dpi: int = 100) -> bytes:
     """The figure as PNG, the same bytes for the same picture."""
     page = io.BytesIO()
-    figure.savefig(page, format="png", dpi=dpi, metadata={"Software": None})
+    # a light compression: people wait for the picture, and it travels within the machine
+    figure.savefig(page, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return page.getvalue()
 
 

@@ -125,12 +125,17 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
     def computed(formula: str, start: str, end: str, days: int) -> Estimate:
         return cast("Estimate", figure(ten, formula, {"start": start, "end": end}, days))
 
+    @cache
+    def counted(formula: str, start: str, end: str, days: int) -> tuple[list[str], list[str]]:
+        return members(ten, formula, {"start": start, "end": end}, days)
+
     def answer(formula: str, month: float, days: float) -> Answer:
         period = months[int(month) - 1]
         window = {"start": str(period.start_time.date()), "end": str((period + 1).start_time.date())}
         # a figure that does not look at the days is computed once for all of them
-        figures = {name: computed(name, **window, days=int(days) if name in WITH_DAYS else 0) for name in FORMULAS}
-        below, above = members(ten, formula, window, int(days))
+        spans = {name: int(days) if name in WITH_DAYS else 0 for name in FORMULAS}
+        figures = {name: computed(name, **window, days=spans[name]) for name in FORMULAS}
+        below, above = counted(formula, **window, days=spans[formula])
 
         def draw(_: Any, axes: Any, predicted: float | None) -> None:
             shaded = Window(instant(window["start"], "start"), instant(window["end"], "end"))
