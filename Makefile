@@ -16,7 +16,7 @@ lab: course ## open the course in JupyterLab (lang=ja or lang=en; without it, th
 test: dev ## style, types, lessons, notebooks and all tests, with a real browser and a real Spark
 	@$(BIN)/python tools/check.py
 
-bench: dev ## measure speed and memory
+bench: dev ## measure speed, as ratios to hand-written queries and to peers
 	@$(BIN)/python bench/run.py
 
 notebooks: dev ## write the lesson notebooks anew from notebooks/lessons

@@ -61,6 +61,7 @@ def _text() -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all: several test runs may share the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".part{hash(data) & 0xFFFF}")
     part.write_bytes(data)
     part.replace(path)

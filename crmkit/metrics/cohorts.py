@@ -181,13 +181,13 @@ def period_number(at: datetime, every: str) -> int:
     return at.year * 12 + at.month if every == "1mo" else at.year * 4 + (at.month - 1) // 3
 
 
-DAY_ZERO = 307  # `frames.day_number` starts on 0000-03-01; date.toordinal calls 0001-01-01 day 1, which is day 306
+DAYS_BEFORE = 305  # `frames.day_number` counts from 0000-03-01: 0001-01-01, day 1 of `toordinal`, is its day 306
 MONDAY = 2  # 0000-03-01 was a Wednesday: two days after its week's Monday
 
 
 def _days(at: datetime) -> int:
     """`frames.day_number` of one instant."""
-    return at.toordinal() + DAY_ZERO - 2
+    return at.toordinal() + DAYS_BEFORE
 
 
 def _label(at: nw.Expr, every: str) -> nw.Expr:

@@ -25,12 +25,8 @@ AT = nw.col("at")
 MOST_DAYS = 36_500
 KEPT = ("customer_id", "at", "group", "ended_at", "is_involuntary")  # what the metrics look at, of these what there is
 RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
-DEFECTS = (
-    "no_customer",
-    "no_date",
-    "impossible_dates",
-    "unknown_status",
-)  # reasons that are a fault of the data, not a rule of the metric
+# reasons that are a fault of the data, not a rule of the metric
+DEFECTS = ("no_customer", "no_date", "impossible_dates", "unknown_status")
 
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
 """What to keep of each customer: an expression per row, and whether its least or its greatest value is wanted."""
@@ -153,7 +149,7 @@ def warn(note: CrmkitWarning) -> None:
 
 
 def open_orders(orders: Any, *, columns: Columns = None, by: str | None = None) -> History:
-    """Open an order table: `customer_id`, `at` (null where the order does not count), `group` if `by` is given."""
+    """Open an order table: `customer_id`, `at`, whether the order `counts`, and `group` if `by` is given."""
     needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount")
     frame = frames.open_table(orders, "orders", needs=needs, columns=columns, extra=by)
     frame = frame.rename({"ordered_at": "at"})
@@ -189,11 +185,10 @@ def _order_rules(found: set[str]) -> dict[str, nw.Expr]:
 def open_subscriptions(
     subscriptions: Any, *, columns: Columns = None, by: str | None = None, needs_reason: bool = False
 ) -> History:
-    """Open a contract table: `customer_id`, `at` (the start, null where unusable), `ended_at`, `is_involuntary`."""
+    """Open a contract table: `customer_id`, `at` (the start), `ended_at`, `is_involuntary`, whether it `counts`."""
     needs = ("customer_id", "started_at", "ended_at", "is_involuntary")
-    needed = (
-        ("ended_at", "is_involuntary") if needs_reason else ("ended_at",)
-    )  # no metric can do without, the model can
+    # what the model can do without, but no metric
+    needed = ("ended_at", "is_involuntary") if needs_reason else ("ended_at",)
     columns = {**{name: name for name in needed}, **(columns or {})}
     frame = frames.open_table(subscriptions, "subscriptions", needs=needs, columns=columns, extra=by)
     if "is_involuntary" not in frame.collect_schema():
