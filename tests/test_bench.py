@@ -1,4 +1,4 @@
-"""The bench runs, and crmkit's figures are those of the queries written by hand: an oracle of its own, on large tables."""
+"""The bench runs, and crmkit's figures are those of the queries written by hand: an oracle, on large tables."""
 
 from __future__ import annotations
 
