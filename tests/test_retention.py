@@ -325,7 +325,7 @@ def test_what_is_no_table_is_refused():
         crmkit.repeat_rate([1, 2, 3], **MARCH)
 
 
-# what a careful second reader found
+# types, ties and edges of days that random tables beside brute force brought up
 
 
 def test_ids_of_mixed_objects_stay_apart():
