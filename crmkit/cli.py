@@ -1,4 +1,4 @@
-"""The command `crmkit`: start the laboratory, and whatever else is done outside a notebook."""
+"""The command `crmkit`: start the laboratory, write a simulated shop, and whatever else is done outside a notebook."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ import typer
 from crmkit.texts import language, text, use_language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from crmkit.simulator.generate import Progress
 
 PACKAGE = Path(__file__).resolve().parent
 INDEX = Path("notebooks", "index.md")
@@ -69,6 +71,105 @@ def lab(
             if server.wait():
                 _fail("cli.broke_down", log=_last_lines(log))
     typer.echo(text("cli.stopped"))
+
+
+@app.command(help=text("cli.help_generate"))
+def generate(
+    scenario: Annotated[str, typer.Argument(help=text("cli.help_scenario"))],
+    out: Annotated[Path, typer.Argument(help=text("cli.help_out"))],
+    customers: Annotated[int, typer.Option(help=text("cli.help_customers"))] = 2_000,
+    weeks: Annotated[int, typer.Option(help=text("cli.help_weeks"))] = 104,
+    seed: Annotated[int, typer.Option(help=text("cli.help_seed"))] = 7,
+    format: Annotated[Literal["parquet", "csv", "duckdb"], typer.Option(help=text("cli.help_format"))] = "parquet",
+    workers: Annotated[int | None, typer.Option(help=text("cli.help_workers"))] = None,
+    locale: Annotated[str | None, typer.Option(help=text("cli.help_locale"))] = None,
+    levers: Annotated[list[str] | None, typer.Option("--set", metavar="LEVER=VALUE", help=text("cli.help_set"))] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=text("cli.help_overwrite"))] = False,
+    lang: Annotated[Literal["ja", "en"] | None, typer.Option(help=text("cli.help_lang"))] = None,
+) -> None:
+    """Simulate a shop and write its tables to a folder."""
+    if lang:
+        use_language(lang)
+    from crmkit.errors import CrmkitError
+    from crmkit.simulator.generate import generate as write
+    from crmkit.simulator.plan import Plan
+    from crmkit.simulator.size import check_counts
+
+    with _stoppable():
+        try:
+            check_counts(customers, weeks)
+            plan = Plan(scenario, customers=customers, weeks=weeks, seed=seed, levers=_levers(levers), locale=locale)
+            with _progress() as progress:
+                place = write(plan, out, format=format, workers=workers, overwrite=overwrite, progress=progress)
+        except CrmkitError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        typer.echo(text("cli.generated", out=place))
+        return
+    typer.echo(text("cli.interrupted"), err=True)  # only reached by Ctrl+C and the like
+    raise typer.Exit(130)
+
+
+def _levers(told: list[str] | None) -> dict[str, Any]:
+    """Levers by name, from `name=value`; what is no number is left for the levers themselves to refuse."""
+    changes: dict[str, Any] = {}
+    for one in told or []:
+        name, sign, value = one.partition("=")
+        if not sign:
+            _fail("cli.no_value", found=one)
+        try:
+            changes[name.strip()] = float(value)
+        except ValueError:
+            changes[name.strip()] = value
+    return changes
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """Something to call with the progress: a bar on a terminal, else a line for every tenth of the way."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    console, pace = Console(stderr=True), _Pace()
+    if not console.is_terminal:
+        yield lambda progress: pace.in_steps(progress, 10)
+        return
+    with Bar(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda progress: bar.update(
+            task, total=progress.blocks, completed=progress.finished, description=pace.said(progress)
+        )
+
+
+class _Pace:
+    """How fast a run is, going by what it did itself and not by what an earlier one had left there."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.first: Progress | None = None
+        self.next = 0
+
+    def said(self, now: Progress) -> str:
+        """How far the run is, in words."""
+        first = self.first = self.first or now
+        if now.table:
+            return text("cli.putting_together", table=now.table)
+        if now.finished == now.resumed:
+            return text("cli.resumed" if now.resumed else "cli.begun", finished=now.finished, blocks=now.blocks)
+        seconds = time.monotonic() - self.start
+        left = seconds / (now.finished - now.resumed) * (now.blocks - now.finished)
+        minutes = f"{left // 60:.0f}:{left % 60:02.0f}"
+        numbers = {"lived": now.lived, "customers": now.customers, "rows": now.rows}
+        speed = (now.rows - first.rows) / max(seconds, 0.001)
+        return text("cli.generating", left=minutes, speed=f"{speed:,.0f}", **{k: f"{v:,}" for k, v in numbers.items()})
+
+    def in_steps(self, now: Progress, per_cent: int) -> None:
+        """Say it when so many per cent more are done."""
+        said, done = self.said(now), 100 * now.finished // now.blocks
+        if done >= self.next and not now.table:
+            self.next = done - done % per_cent + per_cent
+            typer.echo(f"{done:3d} %  {said}", err=True)
 
 
 def _course(root: Path | None) -> Path:

@@ -62,6 +62,14 @@ class UnreadableFile(CrmkitError, ValueError):
     """A file cannot be read as what it is said to be."""
 
 
+class CannotWrite(CrmkitError, OSError):
+    """A file or folder cannot be written: no room, no right to, or somebody else is at it."""
+
+
+class ProcessDied(CrmkitError, RuntimeError):
+    """A process that computed a part of the work was ended from outside."""
+
+
 class CrmkitWarning(_Spoken, UserWarning):
     """Base of every warning crmkit gives on purpose."""
 

@@ -211,6 +211,9 @@ def dictionary(rows: dict[str, int]) -> str:
             parts += [f"# {text('dictionary.title')}\n", text("dictionary.intro") + "\n", *shipped(rows)]
             for table in schema.TABLES.values():
                 parts += table_page(table)
+            parts += [f"## {text('dictionary.truth')}\n", text("dictionary.truth_intro") + "\n"]
+            for table in schema.TRUTH.values():
+                parts += table_page(table, truth=True)
     return "\n".join(parts)
 
 
@@ -225,20 +228,22 @@ def shipped(rows: dict[str, int]) -> list[str]:
     return [*lines, *(markdown(f"`{name}`", text(f"dictionary.{name}"), f"{rows[name]:,}") for name in SETS), ""]
 
 
-def table_page(table: schema.Table) -> list[str]:
-    """One table of the model."""
+def table_page(table: schema.Table, truth: bool = False) -> list[str]:
+    """One table of the model; those of the truth stand one level lower and have labels of their own."""
     heads = ("column", "meaning", "kind", "unit", "needed", "allowed")
+    label = text(f"truth_table.{table.name}" if truth else f"table.{table.name}")
     lines = [
-        f"## {table.name} ({text(f'table.{table.name}')})\n",
+        f"{'###' if truth else '##'} {table.name} ({label})\n",
         text("dictionary.key", key=", ".join(f"`{name}`" for name in table.key)) + "\n",
         markdown(*(text(f"dictionary.head.{head}") for head in heads)),
         markdown(*("---" for _ in heads)),
     ]
     for column in table.columns:
+        place = f"{table.name}.{column.name}"
         lines.append(
             markdown(
                 f"`{column.name}`",
-                text(f"column.{table.name}.{column.name}"),
+                text(f"truth_column.{place}" if truth else f"column.{place}"),
                 text(f"dictionary.kind.{column.kind}"),
                 text(f"dictionary.unit.{re.sub(r'[^A-Za-z0-9]+', '_', column.unit)}") if column.unit else "",
                 "●" if column.required else "",

@@ -16,6 +16,12 @@ from crmkit.texts import LANGUAGES, messages
 
 DATASETS = Path(__file__).parents[1] / "datasets"
 MANIFEST = json.loads((DATASETS / "manifest.json").read_text(encoding="utf-8"))
+ROOMS = (("", schema.TABLES), ("truth_", schema.TRUTH))
+
+
+def every_column():
+    """Every column of the shop's tables and of the truth, with its table and what the keys of its labels begin with."""
+    return [(truth, table, column) for truth, tables in ROOMS for table in tables.values() for column in table.columns]
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +60,52 @@ def test_check_finds_what_is_stale(tmp_path):
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_table_and_column_has_a_label(code):
-    wanted = {f"table.{table}" for table in schema.TABLES}
-    wanted |= {f"column.{table.name}.{column.name}" for table in schema.TABLES.values() for column in table.columns}
-    labels = {key: label for key, label in messages(code).items() if key.startswith(("table.", "column."))}
+    wanted = {f"{truth}table.{table}" for truth, tables in ROOMS for table in tables}
+    wanted |= {f"{truth}column.{table.name}.{column.name}" for truth, table, column in every_column()}
+    kinds = ("table.", "column.", "truth_table.", "truth_column.")
+    labels = {key: label for key, label in messages(code).items() if key.startswith(kinds)}
     assert set(labels) == wanted
     assert all(label.strip() and "|" not in label for label in labels.values())
 
 
 def test_the_dictionary_shows_every_column_in_both_languages(fresh):
     page = fresh["README.md"].decode()
-    for table in schema.TABLES.values():
-        for column in table.columns:
-            for code in LANGUAGES:
-                label = messages(code)[f"column.{table.name}.{column.name}"]
-                assert f"| `{column.name}` | {label} |" in page
+    for truth, table, column in every_column():
+        for code in LANGUAGES:
+            label = messages(code)[f"{truth}column.{table.name}.{column.name}"]
+            assert f"| `{column.name}` | {label} |" in page
+
+
+# The model itself
+
+
+def test_names_are_used_once_and_keys_are_needed():
+    for truth, tables in ROOMS:
+        for name, table in tables.items():
+            assert table.name == name
+            assert (table.theme == "truth") == bool(truth)
+            names = [column.name for column in table.columns]
+            assert len(set(names)) == len(names)
+            assert set(table.key) <= set(table.required)
+
+
+def test_a_column_is_sound():
+    for _, table, column in every_column():
+        place = f"{table.name}.{column.name}"
+        assert column.required != column.nullable, place
+        assert (column.kind == "category") == bool(column.allowed), place
+        assert len(set(column.allowed)) == len(column.allowed), place
+        assert column.low is None or column.high is None or column.low < column.high, place
+        assert column.kind != "amount" or (column.unit, column.low) == ("JPY", 0), place
+        assert not column.ahead or (column.required and column.kind in ("date", "instant")), place
+
+
+def test_a_reference_leads_to_the_key_of_a_shops_table():
+    for _, table, column in every_column():
+        if column.references:
+            target, _, key = column.references.partition(".")
+            assert column.kind == "id", column
+            assert schema.TABLES[target].key == (key,), column
+        shop = {f"{one.key[0]}": name for name, one in schema.TABLES.items() if len(one.key) == 1}
+        if column.name in shop and (column.name,) != table.key:
+            assert column.references == f"{shop[column.name]}.{column.name}", (table.name, column.name)

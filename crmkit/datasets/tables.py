@@ -22,9 +22,13 @@ from crmkit.schema import Column, Table
 from crmkit.texts import LANGUAGES, messages
 
 # Tables whose rows are events: one without an id of its own can be named by the line it stands in.
-_KEY_FROM_LINE = ("orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events")
+_KEY_FROM_LINE = (
+    "orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events",
+    "campaign_sends", "costs", "feedback", "referrals", "loyalty_events", "quality_reviews", "sla_policies",
+)  # fmt: skip
 _MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
-_DECIDES = ("status", "is_test")  # whether a row counts hangs on these: an unknown word must not pass for "completed"
+# Whether and where a row counts hangs on these: an unknown word must not pass for "completed".
+_DECIDES = ("status", "is_test", "arm")
 _WRONG_TYPE = {
     "instant": "date",
     "date": "date",
@@ -175,26 +179,35 @@ class _Work:
         """Take out rows whose fault would make a count or a sum wrong: keys, needed dates, amounts, what counts."""
         for column, fault, where in self._faults():
             if column.required or (fault != "empty" and (column.kind == "amount" or column.name in _DECIDES)):
-                self.set_aside(_kind(column, fault), column.name, where)
+                self.set_aside(self._kind(column, fault), column.name, where)
 
     def note_the_rest(self) -> None:
         """Count, among the rows that stay, the values that were emptied or changed."""
         for column, fault, where in self._faults():
             if fault != "empty":
-                self.note(_kind(column, fault), column.name, where, "emptied")
+                self.note(self._kind(column, fault), column.name, where, "emptied")
             elif column.name in _MONEY_THAT_COUNTS:
                 self.note("no_amount", column.name, where, "kept")
         for name, values in self.values.items():
             for note, where in values.notes.items():
                 self.note(note, name, where, "changed", zone=self.how.zone)
         ids = self.values.get("customer_id") if "customer_id" not in self.model.key else None
-        if ids is not None and pc.count_distinct(ids.values.filter(pa.array(self.reason == 0))).as_py() == 1:
+        known = None if ids is None else ids.values.filter(pa.array(self.reason == 0)).drop_null()
+        if known is not None and len(known) > 1 and pc.count_distinct(known).as_py() == 1:
             self.note("one_customer", "customer_id", self.reason == 0, "kept")
 
     def _faults(self) -> Iterator[tuple[Column, str, Mask]]:
         for name, values in self.values.items():
             for code in np.unique(values.faults[values.faults != 0]):
                 yield self.model[name], FAULTS[code], values.faults == code
+
+    def _kind(self, column: Column, fault: str) -> str:
+        """The words for a fault: the unreadable by type, a purchase without a customer, a refund among orders."""
+        if fault == "empty" and column.name == "customer_id":
+            return "no_customer"
+        if fault == "negative" and self.model.name != "orders":
+            return "below_zero"
+        return f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
 
     def note(self, kind: str, column: str, where: Mask, action: Action, **values: object) -> None:
         """Record a problem of rows that are still in."""
@@ -203,12 +216,12 @@ class _Work:
             found = self.examples(column, where) if column in self.at else ()
             self.problems.append(self._problem(kind, column, int(where.sum()), found, action, values))
 
-    def set_aside(self, kind: str, column: str, where: Mask) -> None:
+    def set_aside(self, kind: str, column: str, where: Mask, **values: object) -> None:
         """Take rows out; a row with two faults is counted under the first."""
         where = where & (self.reason == 0)
         if where.any():
             found = self.examples(column, where)
-            self.problems.append(self._problem(kind, column, int(where.sum()), found, "set_aside", {}))
+            self.problems.append(self._problem(kind, column, int(where.sum()), found, "set_aside", values))
             self.reason[where] = len(self.problems)
 
     def _problem(
@@ -259,8 +272,9 @@ class _Work:
         copies, others = (np.zeros(len(self.reason), dtype=bool) for _ in range(2))
         copies[shared[whole]] = True
         others[again.index[again].to_numpy()] = True
-        self.set_aside("same_again", key[0], copies)
-        self.set_aside("key_again", key[0], others)
+        own = " + ".join(self.source.headers[self.at[name]] for name in key)
+        self.set_aside("same_again", key[0], copies, own=own)
+        self.set_aside("key_again", key[0], others, own=own)
 
     def derive_net_amount(self) -> None:
         """`net = gross - discount`: made where it is missing, checked where it is not."""
@@ -316,13 +330,6 @@ class _Work:
         columns = [as_text(column.take(at)).to_pandas() for column in self.source.columns]
         frame: pd.DataFrame = pd.concat(columns, axis=1, keys=range(len(columns)))
         return frame.set_axis(rows)
-
-
-def _kind(column: Column, fault: str) -> str:
-    """The words for a fault: what is unreadable is said by type, and a purchase may have no known customer."""
-    if fault == "empty" and column.name == "customer_id":
-        return "no_customer"
-    return f"{fault}_{_WRONG_TYPE[column.kind]}" if fault == "unreadable" else fault
 
 
 def _short(text: str) -> str:

@@ -116,15 +116,15 @@ def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     return values
 
 
-def _by_word(column: pa.ChunkedArray, parse: Callable[[Any], Values]) -> Values:
-    """Parse each distinct text once and spread the result over the rows."""
+def _by_word(column: pa.ChunkedArray, parse: Callable[[Any], Values], meant: tuple[str, ...] = ()) -> Values:
+    """Parse each distinct text once and spread the result over the rows; words `meant` are never taken for empty."""
     column = column.cast(pa.string()).combine_chunks()
     coded = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
     at = _numpy(coded.indices, fill=len(coded.dictionary))
     words = pc.utf8_trim_whitespace(pa.concat_arrays([coded.dictionary, pa.array([""])]))  # the last one is "no value"
     parsed = parse(words)
-    parsed.mark("empty", np.asarray(_is_empty(words)))
-    parsed.faults[np.asarray(_is_empty(words))] = CODE["empty"]
+    empty = pc.and_not(_is_empty(words), pc.is_in(words, pa.array(meant, pa.string())))
+    parsed.faults[np.asarray(empty)] = CODE["empty"]
     values = parsed.values[at] if isinstance(parsed.values, np.ndarray) else parsed.values.take(pa.array(at))
     return Values(values, parsed.faults[at], {name: mask[at] for name, mask in parsed.notes.items()})
 
@@ -139,7 +139,7 @@ def _categories(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
         values.notes["rewritten"] = np.asarray(pc.and_(allowed, pc.not_equal(tidy, words)))
         return values
 
-    return _by_word(column, parse)
+    return _by_word(column, parse, model.allowed)  # the model's own "none", such as no offer, is a value
 
 
 def _flags(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
@@ -209,7 +209,8 @@ def _instants(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
         values.values = values.values.astype("datetime64[D]").astype("datetime64[us]")
     values.mark("unreadable", np.isnat(values.values))
     values.mark("too_old", values.values < _FIRST_DAY)
-    if how.now is not None and model.required:  # a contract may well end next year, but no order was placed then
+    # a contract may well end next year, and a holiday lie there, but no order was placed then
+    if how.now is not None and model.required and not model.ahead:
         values.mark("future", values.values > np.datetime64(how.now, "us"))
     return values
 

@@ -1,0 +1,123 @@
+"""How they were served: tickets and what became of them, causes, reviews, and the promises and hours of the desk."""
+
+from __future__ import annotations
+
+from crmkit.schema.columns import CHANNELS, PRIORITIES, TICKET_KINDS, Column, Table, at, grade, key, link, one_of
+
+TABLES = (
+    Table(
+        "tickets",
+        "service",
+        ("ticket_id",),
+        (
+            key("ticket_id"),
+            link("customer_id", "customers.customer_id"),
+            at("created_at", required=True),
+            one_of("created_by", "customer", "agent"),
+            one_of("channel", *CHANNELS),
+            one_of("kind", *TICKET_KINDS),
+            Column("category", "text"),
+            one_of("priority", *PRIORITIES),
+            Column("severity", "integer", unit="rank, 3 = worst", low=1, high=3),
+            link("product_id", "products.product_id"),
+            link("order_id", "orders.order_id"),
+            Column("assignee_id", "id"),
+            Column("team", "text"),
+            one_of("status", "new", "open", "pending", "on_hold", "solved", "closed", "merged"),
+            link("problem_id", "problems.problem_id"),
+            link("merged_into_ticket_id", "tickets.ticket_id"),
+            link("follows_ticket_id", "tickets.ticket_id"),
+        ),
+    ),
+    Table(
+        "ticket_events",
+        "service",
+        ("event_id",),
+        (
+            key("event_id"),
+            link("ticket_id", "tickets.ticket_id", required=True),
+            at("occurred_at", required=True),
+            one_of("actor_type", "customer", "agent", "bot", "system"),
+            Column("actor_id", "id"),
+            one_of("kind", "comment", "status_change", "assignment", "priority_change", "escalation"),
+            Column("is_public", "flag"),
+            Column("from_value", "text"),
+            Column("to_value", "text"),
+            one_of("channel", *CHANNELS),
+            Column("body", "text", personal=True),
+        ),
+    ),
+    Table(
+        "problems",
+        "service",
+        ("problem_id",),
+        (
+            key("problem_id"),
+            Column("category", "text"),
+            link("product_id", "products.product_id"),
+            at("opened_at", required=True),
+            Column("root_cause", "text"),
+            at("root_cause_found_at"),
+            Column("corrective_action", "text"),
+            at("corrective_action_at"),
+            at("explained_at"),
+            at("closed_at"),
+        ),
+    ),
+    Table(
+        "quality_reviews",
+        "service",
+        ("review_id",),
+        (
+            key("review_id"),
+            link("ticket_id", "tickets.ticket_id", required=True),
+            at("reviewed_at", required=True),
+            Column("reviewer_id", "id"),
+            grade("courtesy", 0, 2),
+            grade("listening", 0, 2),
+            grade("empathy", 0, 2),
+            grade("sincerity", 0, 2),
+            grade("apology", 0, 2),
+            grade("solution", 0, 2),
+            grade("explanation", 0, 2),
+            Column("guideline_followed", "flag"),
+        ),
+    ),
+    Table(
+        "sla_policies",
+        "service",
+        ("policy_id",),
+        (
+            key("policy_id"),
+            one_of("ticket_kind", *TICKET_KINDS),
+            one_of("priority", *PRIORITIES),
+            one_of("metric", "first_reply", "next_reply", "resolution", required=True),
+            Column("target_minutes", "number", unit="minutes", required=True, nullable=False, low=0),
+            Column("in_business_hours", "flag"),
+            Column("valid_from", "date"),
+        ),
+    ),
+    Table(
+        "business_hours",
+        "service",
+        ("calendar_id", "weekday", "open_time"),  # a day with a lunch break has two rows, a closed day none
+        (
+            key("calendar_id"),
+            Column("weekday", "integer", unit="0 = Monday", required=True, nullable=False, low=0, high=6),
+            Column("open_time", "text", unit="HH:MM", required=True, nullable=False),
+            Column("close_time", "text", unit="HH:MM", required=True, nullable=False),
+            Column("tz", "text"),
+        ),
+    ),
+    Table(
+        "holidays",
+        "service",
+        ("calendar_id", "date"),
+        (
+            key("calendar_id"),
+            Column("date", "date", required=True, nullable=False, ahead=True),
+            Column("name_ja", "text"),
+            Column("name_en", "text"),
+        ),
+    ),
+)

@@ -1,0 +1,646 @@
+"""The weeks of a shop: what customers feel and do, and what the shop does about it; plain array code, all customers of
+a block at once.
+
+One chain runs through it: a defect or a bad day → a complaint, or silence → the wait, the solution, the apology →
+satisfaction → loyalty → the next order, leaving, recommending. Every number a customer draws comes from an address of
+the customer's own (`exact`), named below by what it decides, so that a world with one lever moved is lived on the same
+chance, and who is saved by it can be told by name.
+
+Satisfaction and loyalty run from 0 to 1, 0.5 being neutral: there every factor below is 1.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from crmkit.simulator.calendar import EVER, WEEK, Clock, clock
+from crmkit.simulator.exact import Floats, Ints, Words, beta, customer_keys, gamma, pick, scramble
+from crmkit.simulator.levers import Levers
+from crmkit.simulator.scenario import Scenario
+
+Column = np.ndarray[Any, Any]
+Arrays = dict[str, Column]
+
+# addresses of draws
+TRAITS, WEEKS, SENDS, ORDERS, RECURRING = 0, 1 << 24, 1 << 28, 1 << 32, 1 << 40
+DRAWS_PER_ORDER = 64
+
+FAMILY = 100  # numbers set aside for each customer and those who come through them
+NEVER = -(1 << 20)  # a week before all weeks
+NOT_LEFT = 1 << 20
+WAVE_WEEKS = 26  # between surveys of all customers
+LISTED_WEEKS = 26  # so long after the last order the shop still writes
+WINBACK_WEEKS = 16
+BIRTH_WEEKS = 4  # who is brought comes in the next four weeks of the count, so that places are made all at once
+DEFECT_CAUGHT = 0.8  # share of defects that an inspection finds
+SEND_KINDS = ("newsletter", "promotional_email", "winback")
+TICKET_KINDS = ("question", "request", "complaint", "return")
+QUESTION, REQUEST, COMPLAINT, RETURN = range(4)
+TIER_AMOUNTS = (0, 60_000, 150_000)  # regular, silver, gold: spent in all
+POINTS_TO_REDEEM = 300
+POINTS_LAST_WEEKS = 52
+PROBLEM_EVERY_WEEKS = 36
+PROBLEM_FACTOR = 4.0  # so much likelier is a defect while its cause is not mended
+MENDED_FACTOR = 0.5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A cause of defects: which product, and the weeks in which it begins and is mended."""
+
+    product: int
+    starts: int
+    mended: int
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A scenario with its levers set, ready to be lived: what is the same for all customers."""
+
+    scenario: Scenario
+    levers: Levers
+    seed: int
+    weeks: int
+    clock: Clock
+    problems: tuple[Problem, ...]
+    defect_factor: Floats  # (weeks, products)
+    forced_arms: Mapping[int, int]  # campaign week -> arm, to see both sides of a campaign
+
+
+def open_shop(scenario: Scenario, *, weeks: int, seed: int, levers: Levers, arms: Mapping[int, int] | None = None) -> Shop:
+    """Set a shop up for so many weeks."""
+    problems = tuple(_problems(scenario, weeks, seed, levers))
+    factor = np.ones((weeks, len(scenario.products)))
+    for one in problems:
+        factor[one.starts : one.mended, one.product] *= PROBLEM_FACTOR
+        factor[one.mended :, one.product] *= MENDED_FACTOR
+    return Shop(scenario, levers, seed, weeks, clock(scenario, weeks), problems, factor, arms or {})
+
+
+def _problems(scenario: Scenario, weeks: int, seed: int, levers: Levers) -> list[Problem]:
+    """When something goes wrong for a reason does not depend on any lever; how long it lasts does."""
+    shares = [one.share for one in scenario.products]
+    found = []
+    for n in range(weeks // PROBLEM_EVERY_WEEKS):
+        u = draws(customer_keys(seed, np.array([0])), n, 1)[:, 0]
+        starts = int(n * PROBLEM_EVERY_WEEKS + 4 + u[0] * (PROBLEM_EVERY_WEEKS - 8))
+        mended = min(starts + max(int(levers.root_cause_days / 7), 1), weeks)
+        found.append(Problem(int(pick(u[1:2], shares)[0]), starts, mended))
+    return found if levers.defect_rate > 0 else []
+
+
+def draws(keys: Words, address: int | Ints, count: int) -> Floats:
+    """`3 * count` uniform numbers for each key, as rows: three of 21 bits from each of `count` addresses."""
+    steps = (np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))[:, None]
+    at = np.asarray(address).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = scramble(keys + at + steps)
+    out = np.empty((3 * count, len(keys)))
+    for part in range(3):
+        out[part::3] = ((z >> np.uint64(21 * part)) & np.uint64(0x1FFFFF)) * 2.0**-21
+    return out
+
+
+def poisson(u: Floats, mean: Floats, most: int) -> Ints:
+    """How many events with this mean, by the inverse of the distribution; nothing above `most`."""
+    chance = mean / 16  # e^-mean by its series, taken of a sixteenth and squared four times
+    none = 1 / (1 + chance * (1 + chance / 2 * (1 + chance / 3 * (1 + chance / 4 * (1 + chance / 5 * (1 + chance / 6))))))
+    for _ in range(4):
+        none = none * none
+    count = np.zeros(len(u), dtype=np.int64)
+    step, reached = none, none
+    for n in range(1, most + 1):
+        more = u >= reached
+        if not more.any():
+            break
+        count += more
+        step = step * mean / n
+        reached = reached + step
+    return count
+
+
+class Log:
+    """What happened, column by column."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, list[Column]]] = defaultdict(lambda: defaultdict(list))
+        self.rows: dict[str, int] = defaultdict(int)
+
+    def add(self, table: str, who: Ints, **columns: Column | int | float) -> None:
+        """Add one event for each of `who`."""
+        if len(who):
+            parts = self._parts[table]
+            parts["who"].append(who)
+            for name, values in columns.items():
+                parts[name].append(values if isinstance(values, np.ndarray) else np.full(len(who), values))
+            self.rows[table] += len(who)
+
+    def table(self, name: str) -> Arrays:
+        """All events of a kind; no columns if there was none."""
+        return {column: np.concatenate(parts) for column, parts in self._parts[name].items()}
+
+
+@dataclass
+class Crowd:
+    """The customers of a block: traits that stay, and a state that moves. One array each, one place each customer."""
+
+    number: Ints  # (base + 1) * 100 + who in the family
+    parent: Ints  # place of who brought them; -1 = came by themselves
+    generation: Ints
+    start: Ints  # week of the first order (or of registering, for those who never buy)
+    key: Words
+    rate: Floats  # orders a week
+    eager: Floats  # 0-1: how the rate compares; what VIPs and members are chosen by
+    leaving: Floats  # weekly hazard in a neutral mood
+    leave_after: Floats  # chance to leave after a repeat order
+    once: Column  # comes only once
+    browser: Column  # never buys
+    price_sensitivity: Floats
+    spend: Floats  # factor on the price list
+    usual: Ints  # product
+    channel: Ints
+    base_satisfaction: Floats
+    preferred: Column  # is served first
+    joins: Floats  # chance to join the programme, at an order
+    opt_in: Column
+    satisfaction: Floats
+    loyalty: Floats
+    boost: Floats  # of the order rate, from what the shop sent
+    fatigue: Floats  # messages lately
+    alive: Column
+    left: Ints  # week of leaving
+    last_order: Ints
+    orders: Ints
+    spent: Floats
+    cost: Floats  # what the shop spent on this customer, products apart
+    member: Ints  # week of joining; NEVER = no member
+    points: Ints
+    coupon: Ints  # week * 4 + kind of the campaign whose coupon is at hand
+    due: Ints  # week of the next delivery; NEVER = no subscriber
+    recurring: Ints  # week in which an unsolved matter comes up again
+    silent: Ints  # bad experiences never told
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def with_more(self, others: Crowd) -> Crowd:
+        """These and others behind them."""
+        return Crowd(
+            **{one.name: np.concatenate([getattr(self, one.name), getattr(others, one.name)]) for one in fields(self)}
+        )
+
+
+def gather(shop: Shop, numbers: Ints, *, parent: Ints | None = None, generation: Ints | None = None, start: Ints | None = None) -> Crowd:
+    """Customers as they are before anything happens to them."""
+    buying, people, feeling = shop.scenario.buying, shop.scenario.people, shop.scenario.feeling
+    key, n = customer_keys(shop.seed, numbers), len(numbers)
+    u = draws(key, TRAITS, 6)
+    rate = gamma(key, TRAITS + 10, buying.rate_halves) * (buying.orders_per_week * 2 / buying.rate_halves)
+    eager = rate / (rate + buying.orders_per_week)
+    low, high = feeling.satisfaction
+    satisfaction = low + (high - low) * u[0]
+    halves_a, halves_b = buying.leave_after_order
+    coin = bool(shop.levers.randomize)
+    if start is None:
+        opening = np.where(u[1] < people.regulars_share, 6.0, 0.94 * shop.weeks)
+        start = np.minimum((u[2] * opening).astype(np.int64), shop.weeks - 1)
+    subscribes = u[3] < buying.subscriber_share
+    return Crowd(
+        number=numbers,
+        parent=np.full(n, -1) if parent is None else parent,
+        generation=np.zeros(n, dtype=np.int64) if generation is None else generation,
+        start=start,
+        key=key,
+        rate=rate,
+        eager=eager,
+        leaving=buying.leaving_per_week * (0.5 + u[4]),
+        leave_after=beta(key, TRAITS + 40, halves_a, halves_b) if halves_a else np.zeros(n),
+        once=(u[5] < buying.once_only_share) & ~subscribes,
+        browser=u[6] < people.browsers_share,
+        price_sensitivity=u[7],
+        spend=_spend_factor(key, buying.spend_between),
+        usual=pick(u[8], [one.share for one in shop.scenario.products]),
+        channel=pick(u[9], list(people.order_channel.values())),
+        base_satisfaction=satisfaction,
+        # who is served first, and who joins, are chosen by how much they buy: that is the confounding, and a coin its cure
+        preferred=(u[10] < 0.3) if coin else (0.5 * u[10] + eager > 0.85),
+        joins=np.full(n, 0.2) if coin else 0.4 * eager * eager * 2,
+        opt_in=u[11] < shop.scenario.contact.opt_in_share,
+        satisfaction=satisfaction.copy(),
+        loyalty=np.full(n, 0.5),
+        boost=np.zeros(n),
+        fatigue=np.zeros(n),
+        alive=np.zeros(n, dtype=bool),
+        left=np.full(n, NOT_LEFT),
+        last_order=np.full(n, NEVER),
+        orders=np.zeros(n, dtype=np.int64),
+        spent=np.zeros(n),
+        cost=np.zeros(n),
+        member=np.full(n, NEVER),
+        points=np.zeros(n, dtype=np.int64),
+        coupon=np.full(n, NEVER),
+        due=np.where(subscribes, start, NEVER),
+        recurring=np.full(n, NEVER),
+        silent=np.zeros(n, dtype=np.int64),
+    )
+
+
+def _spend_factor(key: Words, halves: int) -> Floats:
+    """An inverse gamma factor with mean 1: the customers' side of gamma-gamma spending."""
+    if halves <= 2:
+        return np.ones(len(key))
+    return (halves / 2 - 1) / np.maximum(gamma(key, TRAITS + 60, halves), 1e-9)
+
+
+@dataclass(frozen=True)
+class Life:
+    """A block of customers after all weeks, and everything that happened to them."""
+
+    shop: Shop
+    crowd: Crowd
+    log: Log
+
+
+def live(shop: Shop, first: int, customers: int, *, watch: bool = True) -> Life:
+    """Live all weeks with the customers `first`, `first + 1`, … and those they bring.
+
+    Args:
+        shop: The shop.
+        first: Which customer to begin with, from 0.
+        customers: How many.
+        watch: Whether to keep what only tables need (messages, programme, surveys), and not just what comparing needs.
+    """
+    numbers = (np.arange(first, first + customers, dtype=np.int64) + 1) * FAMILY
+    weeks = _Weeks(shop, gather(shop, numbers), watch)
+    for week in range(shop.weeks):
+        weeks.one(week)
+    return Life(shop, weeks.crowd, weeks.log)
+
+
+class _Weeks:
+    """One week after the other."""
+
+    def __init__(self, shop: Shop, crowd: Crowd, watch: bool) -> None:
+        self.shop, self.crowd, self.log, self.watch = shop, crowd, Log(), watch
+        self.family = np.zeros(len(crowd), dtype=np.int64)  # how many each first customer has brought, by all steps
+        self.root = np.arange(len(crowd))
+        self.gross = np.array([one.price for one in shop.scenario.products], dtype=np.float64)
+        self.extra = [one.extra for one in shop.scenario.products]
+        self.upgrade = np.array([_upgrade(shop.scenario, product) for product in range(len(self.gross))])
+        starts = crowd.start
+        order = np.argsort(starts, kind="stable")
+        self.arriving = np.split(order, np.searchsorted(starts[order], np.arange(1, shop.weeks)))
+        self.size = len(crowd)
+        self.coming: list[Ints] = []
+
+    def one(self, week: int) -> None:
+        """What happens in a week, in this order."""
+        if week % BIRTH_WEEKS == 0 and self.coming:
+            self.welcome()
+        new = self.arriving[week]
+        self.crowd.alive[new] = True
+        u = draws(self.crowd.key, WEEKS + week * 4, 1)
+        self.send(week)
+        count = self.wish(week, u[0])
+        count[new] = np.where(self.crowd.browser[new], 0, np.minimum(count[new] + 1, self.shop.scenario.buying.most_per_week))
+        self.order(week, count, new)
+        self.come_back(week)
+        self.leave(week, u[1], new)
+        self.recommend(week, u[2])
+        self.settle(week)
+
+    # --- what the shop sends
+
+    def send(self, week: int) -> None:
+        """Newsletters and campaigns with their hold-outs, and the mail to those who have not come for long."""
+        crowd, levers, contact = self.crowd, self.shop.levers, self.shop.scenario.contact
+        since = week - np.maximum(crowd.last_order, crowd.start)
+        known = crowd.opt_in & (since > 0) & (since <= LISTED_WEEKS)
+        # whom a campaign is aimed at: likely buyers, which is why its readers buy more than others even if it does nothing
+        likely = known if levers.randomize else known & (crowd.eager > 0.4)
+        mails = (
+            (0, levers.contact_every_weeks, known, contact.newsletter_lift, 0.0),
+            (1, levers.campaign_every_weeks, likely, contact.campaign_lift * (0.4 + 6 * levers.campaign_discount), levers.control_share),
+            (2, 1.0 if levers.campaign_every_weeks else 0.0, known & (since == WINBACK_WEEKS), contact.campaign_lift, levers.control_share),
+        )
+        for kind, every, target, lift, control in mails:
+            if every and week % int(max(every, 1)) == int(max(every, 1)) - 1:
+                self._send(week, kind, np.flatnonzero(target), lift, control)
+
+    def _send(self, week: int, kind: int, who: Ints, lift: float, control: float) -> None:
+        crowd = self.crowd
+        u = draws(crowd.key[who], SENDS + week * 8 + kind * 2, 1)
+        treated = u[0] >= control
+        if kind == 1 and week in self.shop.forced_arms:
+            treated = np.full(len(who), bool(self.shop.forced_arms[week]))
+        personal = u[1] < self.shop.levers.personalized_share
+        tired = u[2] < 0.001 + 0.002 * crowd.fatigue[who]
+        if self.watch:
+            self.log.add("sends", who, week=week, kind=kind, treated=treated, personal=personal, leaves=tired & treated, alive=crowd.alive[who], satisfaction=crowd.satisfaction[who])
+        reached, personal, tired = who[treated], personal[treated], tired[treated]
+        crowd.boost[reached] += lift * (0.85 + 0.5 * personal) * (0.5 + crowd.price_sensitivity[reached] if kind else 1.0)
+        crowd.fatigue[reached] += 1
+        crowd.cost[reached] += self.shop.scenario.money.message
+        crowd.opt_in[reached[tired]] = False
+        if kind:
+            crowd.coupon[reached] = week * 4 + kind
+
+    # --- what customers do
+
+    def wish(self, week: int, u: Floats) -> Ints:
+        """How many orders each would place this week."""
+        crowd, buying, levers = self.crowd, self.shop.scenario.buying, self.shop.levers
+        mean = crowd.rate * (0.5 + crowd.satisfaction) * (1 + crowd.boost)
+        mean *= self.shop.clock.season[week] * (crowd.alive & ~crowd.browser)
+        if buying.regularity:
+            gap = np.minimum((week - crowd.last_order) * crowd.rate, 2.0)
+            mean *= 1 - buying.regularity + buying.regularity * gap * gap
+        if levers.member_discount:
+            mean *= 1 + 2 * levers.member_discount * crowd.price_sensitivity * (crowd.member != NEVER)
+        count = np.zeros(len(crowd), dtype=np.int64)
+        some = np.flatnonzero(u >= 1 - mean)  # e^-x is at least 1 - x: the others certainly do not order
+        count[some] = poisson(u[some], mean[some], buying.most_per_week)
+        if buying.subscriber_share:
+            subscriber = (crowd.due != NEVER) & crowd.alive
+            count[subscriber] = crowd.due[subscriber] == week
+        return count
+
+    def order(self, week: int, count: Ints, new: Ints) -> None:
+        """The orders of the week, customer by customer in the order of time."""
+        who = np.flatnonzero(count)
+        if not len(who):
+            return
+        at = self._times(week, who, count[who], np.isin(who, new))
+        for nth in range(len(at)):
+            some = at[nth] < EVER
+            if some.any():
+                self._order(week, nth, who[some], at[nth, some])
+
+    def _times(self, week: int, who: Ints, count: Ints, new: Column) -> Ints:
+        """When each orders for the first, second, … time this week, as rows; `EVER` where there is no such time."""
+        at = np.full((int(count.max()), len(who)), EVER)
+        for nth in range(len(at)):
+            some = np.flatnonzero(count > nth)
+            u = draws(self.crowd.key[who[some]], _order_address(week, nth) + 40, 1)
+            at[nth, some] = self.shop.clock.moments(week, u[0], u[1])
+        if len(at) > 1:
+            at[1:][new & (at[1:] <= at[0])] = EVER  # nobody orders again before the first order
+            at.sort(axis=0)
+        return at
+
+    def _order(self, week: int, nth: int, who: Ints, at: Ints) -> None:
+        """One order each: what is bought, what is paid, how it went, and what follows."""
+        crowd, buying = self.crowd, self.shop.scenario.buying
+        here = crowd.alive[who]  # who left after an earlier order of this week does not order again
+        who, at = who[here], at[here]
+        address = _order_address(week, nth)
+        u = draws(crowd.key[who], address, 6)
+        cancelled = u[0] < buying.cancelled_share * (crowd.orders[who] > 0)
+        basket = self._basket(who, address, u[1:6])
+        paid = self._pay(week, who, basket, cancelled, u[6:9])
+        went = self._experience(week, who, basket, cancelled, u[9:13])
+        number = self.log.rows["orders"] + np.arange(len(who))
+        self.log.add("orders", who, week=week, nth=nth, at=at, cancelled=cancelled, first=crowd.orders[who] == 0,
+                     subscription=crowd.due[who] != NEVER, **basket, **paid, **went, satisfaction=crowd.satisfaction[who])  # fmt: skip
+        self._tell(week, who, address, number, at, basket, cancelled, went, u[13:16])
+        done = who[~cancelled]
+        crowd.spent[done] += paid["net"][~cancelled]
+        self._programme(week, done, number[~cancelled], paid["net"][~cancelled], u[16][~cancelled])
+        crowd.orders[done] += 1
+        crowd.last_order[done] = week
+        crowd.coupon[done] = NEVER
+        self._leave_after(week, done, u[17][~cancelled])
+
+    def _basket(self, who: Ints, address: int, u: Floats) -> Arrays:
+        """What is bought: the usual or something else, an extra, and what was offered and accepted."""
+        crowd, buying, levers = self.crowd, self.shop.scenario.buying, self.shop.levers
+        products = self.shop.scenario.products
+        main = np.where(u[0] < buying.variety, pick(u[0] / max(buying.variety, 1e-9), [one.share for one in products]), crowd.usual[who])
+        has_extra = sum(self.extra) > 0
+        extra = np.where(u[1] < buying.extra_share, pick(u[1] / max(buying.extra_share, 1e-9), self.extra), -1) if has_extra else np.full(len(who), -1)
+        offered = u[2] < levers.offer_share
+        upsell = offered & (u[3] < 0.5) & (self.upgrade[main] >= 0)
+        accepted = offered & (u[4] < 0.25 * (0.5 + crowd.satisfaction[who]) * (1.5 - crowd.price_sensitivity[who]))
+        main = np.where(upsell & accepted, self.upgrade[main], main)
+        cross = offered & ~upsell & (extra < 0) & has_extra
+        if has_extra:
+            extra = np.where(cross & accepted, pick(u[3], self.extra), extra)
+        price = self.gross[main] * crowd.spend[who]
+        if buying.spend_within:
+            price = price * gamma(crowd.key[who], address + 48, buying.spend_within) * (2 / buying.spend_within)
+        offer = np.where(upsell, 2, np.where(cross, 1, 0))
+        return {"main": main, "extra": extra, "price": np.maximum(np.floor(price + 0.5), 1.0), "offer": offer, "accepted": accepted & (offer > 0)}
+
+    def _pay(self, week: int, who: Ints, basket: Arrays, cancelled: Column, u: Floats) -> Arrays:
+        """Gross, discounts and points used, in whole yen."""
+        crowd, levers = self.crowd, self.shop.levers
+        extra = np.where(basket["extra"] >= 0, self.gross[basket["extra"]], 0.0)
+        gross = basket["price"] + extra
+        coupon = (week - crowd.coupon[who] // 4 <= 4) & (u[0] < 0.8) & ~cancelled
+        share = np.where(coupon, levers.campaign_discount, 0.0)
+        share = np.maximum(share, np.where(crowd.member[who] != NEVER, levers.member_discount, 0.0))
+        discount = np.floor(gross * share)
+        ready = (crowd.points[who] >= POINTS_TO_REDEEM) & (u[1] < 0.35) & ~cancelled
+        used = np.where(ready, np.minimum(crowd.points[who], (gross - discount).astype(np.int64)), 0)
+        crowd.points[who] -= used
+        discount += used
+        return {"gross": gross, "discount": discount, "net": gross - discount, "points_used": used,
+                "coupon": np.where(coupon, crowd.coupon[who], NEVER)}  # fmt: skip
+
+    def _experience(self, week: int, who: Ints, basket: Arrays, cancelled: Column, u: Floats) -> Arrays:
+        """How it went: courtesy and chance, and whether something was wrong."""
+        crowd, feeling, levers = self.crowd, self.shop.scenario.feeling, self.shop.levers
+        went = 0.5 + 0.6 * (levers.courtesy - 0.6) + 0.7 * (u[0] - 0.5)
+        inspected = u[1] < levers.inspection_share
+        made = u[2] < np.minimum(levers.defect_rate * self.shop.defect_factor[week, basket["main"]], 0.9)
+        defect = made & ~(inspected & (u[3] < DEFECT_CAUGHT)) & ~cancelled
+        severity = np.where(defect, 1 + (u[3] * 7).astype(np.int64) % 3, 0)
+        followed = (u[1] * 8 % 1 < levers.follow_up_share) & ~cancelled
+        change = feeling.experience * (went - 0.5) - feeling.defect * (0.5 + severity / 4) * defect + 0.02 * followed
+        crowd.satisfaction[who] += np.where(cancelled, 0.0, change)
+        money = self.shop.scenario.money
+        crowd.cost[who] += money.inspection * (inspected & ~cancelled) + money.follow_up * followed
+        return {"went": went, "inspected": inspected, "defect": defect, "severity": severity, "followed": followed}
+
+    def _tell(self, week: int, who: Ints, address: int, number: Ints, at: Ints, basket: Arrays, cancelled: Column, went: Arrays, u: Floats) -> None:
+        """Who speaks up after an order, about what; the rest of the unhappy say nothing."""
+        crowd, contact, levers = self.crowd, self.shop.scenario.contact, self.shop.levers
+        bad_day = went["went"] < (0.22 if self.shop.scenario.feeling.experience else 0.0)
+        unhappy = (went["defect"] | bad_day) & ~cancelled
+        voiced = unhappy & (u[0] < (0.2 + 0.5 * levers.feedback_desk) * (0.6 + 0.2 * went["severity"]))
+        crowd.silent[who] += unhappy & ~voiced
+        asks = ~unhappy & (u[1] < contact.questions_per_order)
+        kind = np.where(voiced, np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT), np.where(u[2] < 0.3, REQUEST, QUESTION))
+        some = np.flatnonzero(voiced | asks)
+        self.serve(week, who[some], address, number[some], at[some], kind[some], np.where(voiced, np.maximum(went["severity"], 1), 0)[some])
+
+    # --- how the shop answers
+
+    def serve(self, week: int, who: Ints, address: int, number: Ints, at: Ints, kind: Ints, severity: Ints) -> None:
+        """Tickets: the wait, the first answer, whether it settles the matter, and what that does to the customer."""
+        if not len(who):
+            return
+        crowd, feeling, levers = self.crowd, self.shop.scenario.feeling, self.shop.levers
+        u = draws(crowd.key[who], address + 24, 3)
+        priority = np.where(crowd.preferred[who], 1 - levers.fast_lane, 1.0)
+        hours = levers.first_reply_hours * (0.25 + 1.5 * u[0]) * priority
+        chance = levers.first_contact_resolution + 0.2 * (levers.listening - 0.6) - 0.002 * hours - 0.06 * severity
+        first = u[1] < chance
+        solved = first | (u[2] < 0.6)
+        sorry = (severity > 0) & (u[3] < levers.apology_share)
+        paid = np.where((severity > 0) & solved, levers.recovery_amount, 0.0)
+        change = np.where(solved, feeling.solved * np.where(first, 1.0, 0.4), -feeling.unsolved)
+        change = change - feeling.wait * hours * (1 + 0.5 * severity) + 0.08 * sorry
+        change = change + 0.12 * paid / (paid + 2000) + 0.1 * (levers.listening - 0.6)
+        crowd.satisfaction[who] += change
+        crowd.cost[who] += self.shop.scenario.money.ticket * np.where(first, 1.0, 2.0) + paid
+        again = ~solved & (u[4] < 0.5)
+        crowd.recurring[who[again]] = week + 2
+        opened = np.minimum(at + 1800 + (u[5] * u[5] * 200_000).astype(np.int64) // 60 * 60, (week + 1) * WEEK - 60)
+        self.log.add("tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity, hours=hours, first=first,
+                     solved=solved, apologised=sorry, compensation=paid, satisfaction=crowd.satisfaction[who], follows=address >= RECURRING)  # fmt: skip
+
+    def come_back(self, week: int) -> None:
+        """What was not solved comes up again."""
+        who = np.flatnonzero((self.crowd.recurring == week) & self.crowd.alive)
+        if len(who):
+            u = draws(self.crowd.key[who], RECURRING + week * DRAWS_PER_ORDER + 40, 1)
+            at = self.shop.clock.moments(week, u[0] * 0.7, u[1])
+            n = len(who)
+            self.serve(week, who, RECURRING + week * DRAWS_PER_ORDER, np.full(n, -1), at, np.full(n, COMPLAINT), np.full(n, 2))
+
+    def _programme(self, week: int, who: Ints, number: Ints, net: Floats, u: Floats) -> None:
+        """Joining, earning points and rising: only where there is a programme."""
+        crowd, levers = self.crowd, self.shop.levers
+        if not (levers.points_rate or levers.member_discount or levers.anniversary_gift):
+            return
+        joins = (crowd.member[who] == NEVER) & (u < crowd.joins[who])
+        crowd.member[who[joins]] = week
+        member = crowd.member[who] != NEVER
+        earned = np.where(member, (net * levers.points_rate).astype(np.int64), 0)
+        crowd.points[who] += earned
+        if self.watch:
+            self.log.add("programme", who[joins], week=week, order=number[joins], kind=0, points=0, value=0.0, tier=0)
+            earns = earned > 0
+            self.log.add("programme", who[earns], week=week, order=number[earns], kind=1, points=earned[earns], value=0.0, tier=0)
+            spent = crowd.spent[who]
+            for tier, amount in enumerate(TIER_AMOUNTS[1:], start=1):
+                rises = member & (spent >= amount) & ((spent - net < amount) | joins)
+                self.log.add("programme", who[rises], week=week, order=number[rises], kind=4, points=0, value=0.0, tier=tier)
+
+    # --- staying and leaving
+
+    def _leave_after(self, week: int, who: Ints, u: Floats) -> None:
+        """Some come once only; after a repeat order some leave, more often the unhappy."""
+        crowd = self.crowd
+        first = crowd.orders[who] == 1
+        leaves = np.where(first, crowd.once[who], u < crowd.leave_after[who] * 2 * (1 - np.clip(crowd.satisfaction[who], 0, 1)))
+        gone = who[leaves & (crowd.due[who] == NEVER)]
+        crowd.alive[gone] = False
+        crowd.left[gone] = week
+
+    def leave(self, week: int, u: Floats, new: Ints) -> None:
+        """The quiet leaving of every week: unhappiness and lack of attachment drive it, membership holds."""
+        crowd, levers = self.crowd, self.shop.levers
+        hazard = crowd.leaving * (1.8 - 1.6 * crowd.satisfaction) * (1.3 - 0.6 * crowd.loyalty) * (1 + 0.03 * crowd.fatigue)
+        held = 0.3 * min((levers.points_rate + levers.member_discount) / 0.03, 1.0)
+        if held:
+            hazard *= 1 - held * (crowd.member != NEVER)
+        leaves = crowd.alive & (u < hazard)
+        leaves[new] = False
+        crowd.alive &= ~leaves
+        crowd.left[leaves] = week
+
+    def recommend(self, week: int, u: Floats) -> None:
+        """Happy and attached customers bring others, who begin a life of their own some weeks later."""
+        crowd, levers, contact = self.crowd, self.shop.levers, self.shop.scenario.contact
+        if not contact.referrals_per_week:
+            return
+        wish = np.maximum(crowd.satisfaction - 0.5, 0) * (0.5 + crowd.loyalty) * (1 + levers.referral_reward / 1500)
+        who = np.flatnonzero(crowd.alive & (crowd.orders > 0) & (u < contact.referrals_per_week * wish))
+        if not len(who):
+            return
+        v = draws(crowd.key[who], WEEKS + week * 4 + 2, 1)
+        starts = (week // BIRTH_WEEKS + 1) * BIRTH_WEEKS + (v[1] * BIRTH_WEEKS).astype(np.int64)
+        child = np.full(len(who), -1)
+        comes = np.flatnonzero((v[0] < 0.35) & (starts < self.shop.weeks))
+        # numbered inside the family in the order of weeks and of the parents: no other family changes them
+        comes = comes[np.lexsort((crowd.number[who[comes]], self.root[who[comes]]))]
+        root = self.root[who[comes]]
+        place = self.family[root] + _count_within(root) + 1
+        comes, root, place = comes[place < FAMILY], root[place < FAMILY], place[place < FAMILY]
+        if len(comes):
+            child[comes] = self.size + np.arange(len(comes))
+            crowd.cost[who[comes]] += levers.referral_reward * 1.5  # half of the reward goes to who is brought
+            self.size += len(comes)
+            np.add.at(self.family, root, 1)
+            self.coming.append(np.stack([who[comes], root, crowd.number[root] + place, starts[comes]]))
+        self.log.add("referrals", who, week=week, child=child, tried=v[0] < 0.6)
+
+    def welcome(self) -> None:
+        """Those who were brought take their places before the first of them comes."""
+        parent, root, number, starts = np.concatenate(self.coming, axis=1)
+        generation = self.crowd.generation[parent] + 1
+        more = gather(self.shop, number, parent=parent, generation=generation, start=starts)
+        more.browser[:] = False
+        at = len(self.crowd) + np.arange(len(more))
+        for week in np.unique(starts):
+            self.arriving[week] = np.concatenate([self.arriving[week], at[starts == week]])
+        self.crowd = self.crowd.with_more(more)
+        self.root = np.concatenate([self.root, root])
+        self.coming.clear()
+
+    def settle(self, week: int) -> None:
+        """The end of the week: moods drift back, points expire, gifts are given, subscriptions are renewed."""
+        crowd, levers = self.crowd, self.shop.levers
+        crowd.satisfaction += 0.03 * (crowd.base_satisfaction - crowd.satisfaction)
+        np.clip(crowd.satisfaction, 0, 1, out=crowd.satisfaction)
+        crowd.loyalty += 0.03 * (crowd.satisfaction - crowd.loyalty) * crowd.alive
+        crowd.boost *= 0.5
+        crowd.fatigue *= 0.85
+        if self.shop.scenario.buying.subscriber_share:
+            due = crowd.due == week
+            crowd.due[due] += self.shop.scenario.buying.interval_weeks
+        if week % 4 == 3:
+            self._expire(week)
+        if levers.anniversary_gift:
+            self._gift(week)
+        if self.watch and week % WAVE_WEEKS == WAVE_WEEKS - 1:
+            who = np.flatnonzero((crowd.orders > 0) & (week - crowd.last_order <= LISTED_WEEKS))
+            self.log.add("waves", who, week=week, satisfaction=crowd.satisfaction[who], loyalty=crowd.loyalty[who], alive=crowd.alive[who])
+
+    def _expire(self, week: int) -> None:
+        crowd = self.crowd
+        who = np.flatnonzero((crowd.points > 0) & (week - crowd.last_order > POINTS_LAST_WEEKS))
+        if self.watch:
+            self.log.add("programme", who, week=week, order=-1, kind=3, points=-crowd.points[who], value=0.0, tier=0)
+        crowd.points[who] = 0
+
+    def _gift(self, week: int) -> None:
+        crowd, gift = self.crowd, self.shop.levers.anniversary_gift
+        since = week - crowd.member
+        who = np.flatnonzero((crowd.member != NEVER) & (since > 0) & (since % 52 == 0) & (week - crowd.last_order <= LISTED_WEEKS))
+        crowd.satisfaction[who] += 0.08 * gift / (gift + 1000)
+        crowd.cost[who] += gift
+        self.log.add("gifts", who, week=week, value=gift)
+
+
+def _order_address(week: int, nth: int) -> int:
+    return ORDERS + (week * 32 + nth) * DRAWS_PER_ORDER
+
+
+def _count_within(groups: Ints) -> Ints:
+    """0, 1, 2, … within runs of equal numbers."""
+    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]])) if len(groups) else np.zeros(0, dtype=np.int64)
+    return np.arange(len(groups)) - np.repeat(begins, np.diff(np.append(begins, len(groups))))
+
+
+def _upgrade(scenario: Scenario, product: int) -> int:
+    """The next tier of the same category; -1 where there is none."""
+    own = scenario.products[product]
+    better = [n for n, one in enumerate(scenario.products) if one.category == own.category and one.tier == own.tier + 1]
+    return better[0] if better else -1

@@ -1,0 +1,185 @@
+"""A world of any size onto the disk: a block of customers at a time, whole or not at all, to be gone on with if cut short."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from crmkit.errors import CannotWrite, ParameterError
+from crmkit.simulator.parts import Note, Tables, Totals, note_of, write_block
+from crmkit.simulator.size import free_disk, refuse_too_much, spell_bytes
+from crmkit.simulator.unfinished import Unfinished, alone, refuse_existing, writing
+from crmkit.simulator.whole import make_whole
+from crmkit.simulator.workers import side_by_side
+
+Format = Literal["parquet", "csv", "duckdb"]
+FORMATS = ("parquet", "csv", "duckdb")
+_MOST_PROCESSES = 4
+# Bytes of the whole and of what it is made from, on the disk together, for each byte of a finished part.
+_SPACE = {"parquet": 1.0, "csv": 1.5, "duckdb": 3.0}
+
+
+class Plan(Blocks, Protocol):
+    """A world that can be computed a block at a time, in any order and in any process: it can be pickled."""
+
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    def shop(self, totals: Totals, /) -> Tables: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        blocks: How many blocks there are.
+        finished: How many of them are on the disk.
+        resumed: How many of those an earlier run had left there.
+        customers: How many customers there are to be.
+        lived: How many of them the finished blocks hold.
+        rows: How many rows of all tables those hold.
+        table: The table that is being put together, once all blocks are there.
+    """
+
+    blocks: int
+    finished: int
+    resumed: int
+    customers: int
+    lived: int
+    rows: int
+    table: str = ""
+
+
+def generate(
+    plan: Plan,
+    out: str | os.PathLike[str],
+    *,
+    format: Format = "parquet",
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Write a simulated world to a folder, however large it is.
+
+    It is computed and written a block of customers at a time, so that memory does not grow with their number. The
+    folder appears under its name when it is whole; until then the work is in the hidden folder `.<name>.unfinished`
+    beside it. When a run is cut short, the same call goes on where it was. The content is the same for any number of
+    processes, any format, and however often it was cut short.
+
+    Args:
+        plan: What is to be computed.
+        out: The folder to write; `crmkit.load` reads it.
+        format: "parquet" (a file for each table, or a folder of parts if there are several blocks), "csv" (a file for
+            each table) or "duckdb" (one database).
+        workers: How many processes compute at once; without it as many as there are processors, at most 4. 1 works
+            in this process.
+        overwrite: Replace a folder that crmkit wrote, or an unfinished run with other settings.
+        progress: Called after each block and for each table that is put together.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CannotWrite: the folder exists, is being written by another run, or cannot be written; the disk is too small
+            or full. Nothing is lost that was finished.
+        ParameterError: unknown format, or no number of processes that makes sense.
+        ProcessDied: a process that computed was ended from outside.
+    """
+    if format not in FORMATS:
+        raise ParameterError("unknown_variant", parameter="format", value=format, options=", ".join(FORMATS))
+    processes = _processes(workers)
+    place = Path(os.path.realpath(out))
+    work = Unfinished(place, _identity(plan, format))
+    with writing(work.folder):
+        refuse_existing(place, overwrite=overwrite)
+        if not work.plan.exists():  # else a part of it is on the disk already, and the rest is measured below
+            customers, weeks = plan.facts["customers"], plan.facts["weeks"]
+            refuse_too_much(customers, weeks, in_memory=False, folder=place.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with alone(place):
+        with writing(work.folder):
+            goes_on = work.begin(overwrite=overwrite)
+        if goes_on:
+            run = _Run(plan, work, format, progress or (lambda _: None))
+            run.compute(processes)
+            run.put_together()
+            with writing(work.folder):
+                work.publish()
+    return place
+
+
+class _Run:
+    """One run, and how far it has come."""
+
+    def __init__(self, plan: Plan, work: Unfinished, format: Format, tell: Callable[[Progress], None]) -> None:
+        self.plan, self.work, self.format, self.tell = plan, work, format, tell
+        self.folders = [work.blocks / block_name(number) for number in range(plan.blocks)]
+        self.resumed = self.finished = self.rows = self.bytes = 0
+
+    def compute(self, processes: int) -> None:
+        """Have all blocks on the disk, those that were there already and those that are computed now."""
+        missing = []
+        for number, folder in enumerate(self.folders):
+            note = note_of(folder)
+            if note is None:
+                missing.append(number)
+            else:
+                self._count(note)
+        self.resumed = self.finished
+        self._tell()
+        job = partial(write_block, self.plan, self.work.blocks, "csv" if self.format == "csv" else "parquet")
+        with closing(side_by_side(job, missing, processes)) as notes:
+            for note in notes:
+                self._count(note)
+                self._tell()
+                self._check_room()
+
+    def put_together(self) -> None:
+        """Make the whole of the blocks and of what concerns the shop as a whole."""
+
+    def _count(self, note: Note) -> None:
+        self.finished += 1
+        self.rows += note.rows
+        self.bytes += note.bytes
+
+    def _check_room(self) -> None:
+        """Go on only if the rest fits too, going by the blocks so far."""
+        needed = _SPACE[self.format] * self.bytes * self.plan.blocks / self.finished - self.bytes
+        free = free_disk(self.work.folder)
+        if needed > free:
+            raise CannotWrite(
+                "no_room",
+                out=self.work.out, folder=self.work.folder, finished=self.finished, blocks=self.plan.blocks,
+                needed=spell_bytes(needed), free=spell_bytes(free),
+            )  # fmt: skip
+
+    def _tell(self, table: str = "") -> None:
+        customers = self.plan.facts["customers"]
+        done = customers * self.finished // self.plan.blocks
+        self.tell(Progress(self.plan.blocks, self.finished, self.resumed, customers, done, self.rows, table))
+
+
+def _processes(workers: object) -> int:
+    if workers is None:
+        return min(_MOST_PROCESSES, os.cpu_count() or 1)
+    if isinstance(workers, bool) or not isinstance(workers, int):
+        raise ParameterError("not_whole", parameter="workers", value=workers)
+    if not 1 <= workers <= 256:
+        raise ParameterError("not_positive", parameter="workers", value=workers, most=256)
+    return workers
+
+
+def _identity(plan: Plan, format: str) -> dict[str, Any]:
+    """What only the same run may go on with."""
+    told = {"facts": dict(plan.facts), "format": format, "blocks": plan.blocks, "crmkit": version("crmkit")}
+    identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
+    return identity
