@@ -92,15 +92,14 @@ def generate(
         use_language(lang)
     from crmkit.errors import CrmkitError
     from crmkit.simulator.generate import generate as write
-    from crmkit.simulator.plan import Plan
-    from crmkit.simulator.size import check_counts
+    from crmkit.simulator.plan import plan
 
     with _stoppable():
         try:
-            check_counts(customers, weeks)
-            plan = Plan(scenario, customers=customers, weeks=weeks, seed=seed, levers=_levers(levers), locale=locale)
+            moved = _levers(levers)
+            made = plan(scenario, customers=customers, weeks=weeks, seed=seed, levers=moved, locale=locale)
             with _progress() as progress:
-                place = write(plan, out, format=format, workers=workers, overwrite=overwrite, progress=progress)
+                place = write(made, out, format=format, workers=workers, overwrite=overwrite, progress=progress)
         except CrmkitError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from crmkit import schema
+from crmkit.datasets.crm import Crm
 from crmkit.datasets.problems import Problem, problems_frame
 from crmkit.datasets.tables import LoadedTable
 from crmkit.texts import text
@@ -16,34 +16,21 @@ from crmkit.texts import text
 _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 
 
-class Dataset:
-    """Tables of the data model, one attribute each, with what was wrong with them and what became of it.
+class Dataset(Crm):
+    """Tables read from a shop's own files, with what was wrong with them and what became of it.
 
     `crm.orders` is a pandas table under the data model's column names. `crm.problems` says what is wrong with which
     rows and how to mend it, `crm.rejected["orders"]` holds the rows that could not be used, as they stand in the file,
-    and `crm.report()` accounts for every row. Words follow the language in use when they are looked at.
-
-    Attributes:
-        tables: The tables by name.
-        zone: Time zone of the clocks the instants are read from.
+    and `crm.report()` accounts for every row. Words follow the language in use when they are looked at. The shop's own
+    table `problems`, if it is loaded, is `crm.tables["problems"]`.
     """
 
     def __init__(self, loaded: Mapping[str, LoadedTable], *, zone: str) -> None:
+        frames = {name: item.frame for name, item in loaded.items()}
+        super().__init__(frames, zone=zone)
+        self._made = dict(frames)  # they have the model's types already
         self._loaded = dict(loaded)
-        self.zone = zone
-        self.tables: dict[str, pd.DataFrame] = {name: item.frame for name, item in self._loaded.items()}
         self._across = list(_orphans(self._loaded))
-
-    def __getattr__(self, name: str) -> pd.DataFrame:
-        tables: dict[str, pd.DataFrame] = self.__dict__.get("tables", {})  # not yet there while a copy is being made
-        if name in tables:
-            return tables[name]
-        if name in schema.TABLES:
-            raise AttributeError(text("load.not_loaded", table=name, found=", ".join(tables)))
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *self.tables]
 
     @property
     def problems(self) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def maker(engine: str) -> Callable[[pa.Table], Any]:
     try:
         return _MAKERS[engine]()
     except ImportError:
-        command = 'pip install "crmkit[spark]"' if engine == "pyspark" else f"pip install {engine.split('_')[0]}"
+        command = 'pip install "crmkit[spark]"' if engine == "pyspark" else f"pip install {engine.partition('_')[0]}"
         raise ParameterError("not_installed", engine=engine, command=command) from None
 
 
@@ -127,25 +127,36 @@ def _pandas() -> Callable[[pa.Table], Any]:
 
 
 def _polars() -> Callable[[pa.Table], Any]:
-    import polars
+    import polars as pl
 
-    return polars.from_arrow
+    make: Callable[[pa.Table], Any] = pl.from_arrow
+    return make
 
 
 def _polars_lazy() -> Callable[[pa.Table], Any]:
-    import polars
+    _polars()
+    return _lazy
 
-    return lambda table: polars.from_arrow(table).lazy()
+
+def _lazy(table: pa.Table) -> Any:
+    import polars as pl
+
+    return pl.from_arrow(table).lazy()
 
 
 def _pyarrow() -> Callable[[pa.Table], Any]:
-    return lambda table: table
+    return _as_it_is
+
+
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _duckdb() -> Callable[[pa.Table], Any]:
     import duckdb
 
-    return duckdb.from_arrow  # on the connection that `duckdb.sql` uses, so that tables can be joined there
+    make: Callable[[pa.Table], Any] = duckdb.from_arrow  # on the connection of `duckdb.sql`: tables can be joined there
+    return make
 
 
 def _pyspark() -> Callable[[pa.Table], Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -48,11 +48,6 @@ class Place:
     def path(self) -> str:
         """Its name in files: `orders`, `truth/customers`."""
         return f"truth/{self.name}" if self.is_truth else self.name
-
-    @property
-    def quoted(self) -> str:
-        """Its name in SQL."""
-        return f"{'truth' if self.is_truth else 'main'}.{_quoted(self.name)}"
 
     def file(self, format: Format, part: int | None = None) -> str:
         """The name of its file, or of one part of it."""
@@ -136,16 +131,12 @@ def _joined(pieces: list[pa.Table]) -> pa.Table:
     return pa.concat_tables([piece.cast(target) for piece in pieces]).unify_dictionaries().combine_chunks()
 
 
-def _read_parquet(path: Path, place: Place, columns: Sequence[SavedColumn]) -> Iterator[pa.Table]:
+def _read_parquet(path: Path) -> Iterator[pa.Table]:
     with pyarrow.parquet.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
         if not file.num_row_groups:
             yield file.schema_arrow.empty_table()
-
-
-def _count_parquet(path: Path, place: Place) -> int:
-    return int(pyarrow.parquet.read_metadata(path).num_rows)
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------
@@ -164,58 +155,115 @@ def write_csv(path: Path, pieces: Iterable[pa.Table], place: Place, columns: Seq
 
 def write_csv_header(file: IO[bytes], columns: Sequence[SavedColumn]) -> None:
     """Write the line with the columns' names."""
-    names = _cells(pa.chunked_array([[column.name for column in columns]]))
+    names = _cells(pa.array([column.name for column in columns]))
     file.write(",".join(names.to_pylist()).encode() + b"\r\n")
 
 
 def write_csv_rows(file: IO[bytes], piece: pa.Table) -> None:
-    """Write rows to a file whose header is written."""
+    """Write rows to a file that has its header."""
     for start in range(0, len(piece), _CSV_ROWS):
-        cells = [_cells(column).combine_chunks() for column in piece.slice(start, _CSV_ROWS).columns]
+        cells = [_cells(column.combine_chunks()) for column in piece.slice(start, _CSV_ROWS).columns]
         lines = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="")
-        for chunk in pc.binary_join_element_wise(lines, "", "\r\n").chunks if isinstance(lines, pa.ChunkedArray) else [
-            pc.binary_join_element_wise(lines, "", "\r\n")
-        ]:
-            bounds = memoryview(chunk.buffers()[1]).cast("i")
-            file.write(chunk.buffers()[2][bounds[chunk.offset] : bounds[chunk.offset + len(chunk)]])
+        _, bounds, content = pc.binary_join_element_wise(lines, "", "\r\n").buffers()
+        file.write(memoryview(content)[: memoryview(bounds).cast("i")[len(lines)]])
 
 
-def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as it stands in the file."""
-    if pa.types.is_timestamp(column.type):
-        seconds = column.cast(pa.timestamp("s"), safe=False)
-        if not pc.any(pc.not_equal(seconds.cast(column.type), column)).as_py():
-            column = seconds
-        return column.cast(pa.string())
-    words = column.cast(pa.string())
-    if not (pa.types.is_string(column.type) or pa.types.is_dictionary(column.type)):
+def _cells(values: pa.Array) -> pa.Array:
+    """Values as they stand in the file."""
+    if pa.types.is_timestamp(values.type):
+        seconds = values.cast(pa.timestamp("s"), safe=False)
+        whole = pc.all(pc.equal(seconds.cast(values.type), values)).as_py()
+        return (seconds if whole else values).cast(pa.string())
+    words = values.cast(pa.string())
+    if not (pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)):
         return words
     words = _where(words, _RISKY, lambda risky: pc.binary_join_element_wise(_MARK, risky, ""))
     return _where(words, '[",\r\n]|^$', _in_quotes)
 
 
-def _where(words: Any, pattern: str, change: Callable[[Any], Any]) -> Any:
+def _where(words: pa.Array, pattern: str, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """The words, those that match a pattern changed."""
     found = pc.match_substring_regex(words, pattern)
     return pc.if_else(found, change(words), words) if pc.any(found).as_py() else words
 
 
-def _in_quotes(words: Any) -> Any:
+def _in_quotes(words: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise('"', pc.replace_substring(words, '"', '""'), '"', "")
 
 
-def _read_csv(path: Path, place: Place, columns: Sequence[SavedColumn]) -> Iterator[pa.Table]:
-    types = arrow_schema(columns)
-    written = [words.strip('"') for words in ()]
+def _read_csv(path: Path, types: pa.Schema) -> Iterator[pa.Table]:
+    headers = [_MARK + name if re.match(_RISKY, name) else name for name in types.names]
     reader = pyarrow.csv.open_csv(
         path,
         pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK),
         pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         pyarrow.csv.ConvertOptions(
-            column_types={}, null_values=[""], true_values=["true"], false_values=["false"],
-            strings_can_be_null=True, quoted_strings_can_be_null=False,
+            column_types=dict(zip(headers, types.types, strict=True)), null_values=[""], strings_can_be_null=True,
+            quoted_strings_can_be_null=False, true_values=["true"], false_values=["false"],
         ),
     )  # fmt: skip
     with reader:
+        _refuse_other_columns(path, headers, reader.schema.names)
         for batch in reader:
-            yield pa.table(batch)
+            yield pa.table([_unmarked(column) for column in batch.columns], schema=types)
+
+
+def _unmarked(column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column
+    return _where(column, f"^{_MARK}", lambda words: pc.utf8_slice_codeunits(words, 1))
+
+
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+
+def read_pieces(format: Format, path: Path, place: Place, columns: Sequence[SavedColumn]) -> Iterator[pa.Table]:
+    """One table, or the part of it that is in one file, in pieces of the types of its columns.
+
+    Raises:
+        UnreadableFile: the file is not what was written.
+    """
+    types = arrow_schema(columns)
+    if format == "duckdb":
+        from crmkit.datasets.database import read_duckdb
+
+        pieces = read_duckdb(path, place)
+    else:
+        pieces = _read_parquet(path) if format == "parquet" else _read_csv(path, types)
+    with _read_errors(path):
+        for piece in pieces:
+            _refuse_other_columns(path, _spelled(types), _spelled(piece.schema))
+            yield piece
+
+
+def count_rows(format: Format, path: Path, place: Place) -> int | None:
+    """How many rows a file says it has; `None` where only reading it would tell.
+
+    Raises:
+        UnreadableFile: the file is not what was written.
+    """
+    with _read_errors(path):
+        if format == "duckdb":
+            from crmkit.datasets.database import count_duckdb
+
+            return count_duckdb(path, place)
+        return int(pyarrow.parquet.read_metadata(path).num_rows) if format == "parquet" else None
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise UnreadableFile("not_as_written", file=path, detail=str(error).splitlines()[0]) from None
+    except OSError as error:
+        raise UnreadableFile("no_access", file=path, detail=error.strerror or error) from None
+
+
+def _spelled(types: pa.Schema) -> list[str]:
+    return [f"{field.name} ({field.type})" for field in types]
+
+
+def _refuse_other_columns(path: Path, expected: Sequence[str], found: Sequence[str]) -> None:
+    if list(expected) != list(found):
+        raise UnreadableFile("columns_differ", file=path, expected=", ".join(expected), found=", ".join(found))

@@ -125,7 +125,9 @@ def _column(column: pa.ChunkedArray | pa.Array) -> int:
     value = 0
     for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
         for words in _tiles(_words(chunk)):
-            value = (value * pow(_BASE, len(words), 1 << 64) + int(words @ _powers(_BASE)[len(words) - 1 :: -1])) & _FULL
+            value = (
+                value * pow(_BASE, len(words), 1 << 64) + int(words @ _powers(_BASE)[len(words) - 1 :: -1])
+            ) & _FULL
     return value
 
 

@@ -1,9 +1,9 @@
 """What a saved folder holds: `manifest.json`, written last and read first.
 
-    manifest.json                  facts, zone, and for each table its files, rows, hash and columns
-    orders.parquet                 or orders/part-00000.parquet …, or the same as .csv
-    truth/customers.parquet        what only a simulated shop can tell
-    crm.duckdb                     or all tables in one database: schemas main and truth
+manifest.json                  facts, zone, and for each table its files, rows, hash and columns
+orders.parquet                 or orders/part-00000.parquet …, or the same as .csv
+truth/customers.parquet        what only a simulated shop can tell
+crm.duckdb                     or all tables in one database: schemas main and truth
 """
 
 from __future__ import annotations
@@ -179,7 +179,10 @@ def place_of(folder: Path, file: str) -> Path:
     """
     parts = PurePosixPath(file).parts
     path = folder.joinpath(*parts)
-    inside = not set(file) & set('\\:"\0') and bool(parts) and not {"..", "/", "//"} & set(parts)
-    if not inside or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        outside = not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a name no system takes
+        outside = True
+    if outside or not parts or {"..", "/", "//"} & set(parts) or set(file) & set('\\:"\0'):
         raise UnreadableFile("unsafe_name", file=folder / MANIFEST, found=repr(file))
     return path

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crmkit import schema
+from crmkit.datasets.crm import Crm
 from crmkit.errors import ParameterError
 from crmkit.simulator import duplicates, writing
 from crmkit.simulator.exact import Ints
@@ -87,6 +88,7 @@ class Defects:
             # `not 0 <= value <= 1` is also true of NaN
             if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
                 raise ParameterError("not_a_share", parameter=one.name, value=value)
+            object.__setattr__(self, one.name, float(value))
 
     @classmethod
     def of(cls, shares: Mapping[str, float]) -> Defects:
@@ -110,6 +112,56 @@ class Defects:
     def none(cls) -> Defects:
         """No defect at all: to turn up one kind alone, `dataclasses.replace(Defects.none(), late_share=0.1)`."""
         return cls(*(0.0 for _ in fields(cls)))
+
+
+def spoil(crm: Crm, *, seed: int = 1, **shares: float) -> Crm:
+    """The shop as a careless export would give it; what was spoilt is in its truth.
+
+    Args:
+        crm: A shop with clean tables; it stays as it is.
+        seed: Whole number; the same seed spoils the same rows in the same way.
+        **shares: How much of what, such as `duplicate_share=0.1`; those not named are as in `Defects`. All 0 but one:
+            `spoil(crm, **asdict(Defects.none()) | {"late_share": 0.1})`.
+
+    Returns:
+        Another shop. Its truth has the table `defects` (one row per step, see `spoil_tables`) and, where it has
+        `customers`, a row for each second record with the `person_id` of the first; its facts have the seed and shares
+        under `defects`. Tables come as pandas; `to` gives other engines'.
+
+    Raises:
+        ParameterError: a share that does not exist (the nearest is offered) or does not lie between 0 and 1, a seed
+            that is no whole number, or a shop that is spoilt already.
+
+    Examples:
+        >>> clean = Crm({"customers": pa.table({"customer_id": ["a"], "phone": ["03-0000-0000"]})}, zone="Asia/Tokyo")
+        >>> dirty = spoil(clean, duplicate_share=0, missing_share=0, phone_format_share=1)
+        >>> dirty.truth.defects[["row_id", "column", "kind", "original"]].values.tolist()
+        [['a', 'phone', 'phone_format', '03-0000-0000']]
+    """
+    defects = Defects.of(shares)
+    truth = {} if crm.truth is None else {name: crm.truth.arrow(name) for name in crm.truth.tables}
+    if "defects" in truth and truth["defects"].num_rows:
+        raise ParameterError("already_spoilt", rows=truth["defects"].num_rows)
+    clean = {name: crm.arrow(name) for name in crm.tables}
+    locale = str(crm.facts.get("locale", "ja_JP"))
+    tables, truth["defects"] = spoil_tables(clean, defects, seed, people=truth.get("customers"), locale=locale)
+    if "customers" in truth:
+        truth["customers"] = _with_second_records(truth["customers"], truth["defects"])
+    facts = {**crm.facts, "defects": {"seed": int(seed), **asdict(defects)}}
+    return Crm(tables, zone=crm.zone, truth=Crm(truth, zone=crm.zone), facts=facts)
+
+
+def _with_second_records(customers: pa.Table, account: pa.Table) -> pa.Table:
+    """The truth's customers and, behind them, the same people under the ids of their second records."""
+    made = [("table", "customers"), ("column", "customer_id"), ("kind", duplicates.KIND)]
+    for name, word in made:
+        account = account.filter(pc.equal(account[name], word))
+    at = pc.index_in(account["original"], customers["customer_id"])
+    account, at = account.filter(at.is_valid()), at.drop_null()
+    more = customers.take(at).set_column(
+        customers.schema.get_field_index("customer_id"), customers.schema.field("customer_id"), account["spoilt"]
+    )
+    return pa.concat_tables([customers, more])
 
 
 def spoil_tables(
@@ -141,8 +193,10 @@ def spoil_tables(
         ParameterError: `seed` is no whole number.
 
     Examples:
+        >>> from dataclasses import replace
         >>> orders = pa.table({"order_id": ["a", "b", "c"], "channel": ["web", "store", "app"]})
-        >>> spoilt, account = spoil_tables({"orders": orders}, Defects.of({"channel_spelling_share": 1.0}), 7)
+        >>> defects = replace(Defects.none(), channel_spelling_share=1.0)
+        >>> spoilt, account = spoil_tables({"orders": orders}, defects, 7)
         >>> spoilt["orders"]["channel"].to_pylist() == account["spoilt"].to_pylist()
         True
     """
@@ -157,8 +211,12 @@ def spoil_tables(
 
 
 def _names(export: Export, defects: Defects) -> None:
+    """In an order in which no step takes from the next one what it needs."""
     _rewrite(export, "customers", "name", "kanji_variant", defects.kanji_variant_share, writing.other_kanji)
     _readings(export, defects.kana_in_name_share)
+    if export.japanese:
+        for column in ("name", "name_kana", "email", "postal_code"):
+            _rewrite(export, "customers", column, "width", defects.width_share, writing.other_width)
     _rewrite(export, "customers", "name", "name_variant", defects.name_variant_share, writing.other_spelling)
     _rewrite(export, "customers", "name_kana", "name_variant", defects.name_variant_share, writing.other_kana)
 
@@ -170,12 +228,6 @@ def _readings(export: Export, share: float) -> None:
     readings = export.settled("customers", "name_kana")
     rows = export.hit("customers", "name.kana_in_name", np.where(readings.is_valid(), share, 0.0))
     export.change("customers", "name", "kana_in_name", rows, readings.take(pa.array(rows)))
-
-
-def _widths(export: Export, defects: Defects) -> None:
-    if export.japanese:
-        for column in ("name", "name_kana", "email", "postal_code"):
-            _rewrite(export, "customers", column, "width", defects.width_share, writing.other_width)
 
 
 def _phones(export: Export, defects: Defects) -> None:
@@ -293,6 +345,4 @@ def _as_text(numbers: Ints) -> pa.Array:
     return pa.array(numbers).cast(pa.string())
 
 
-_STEPS = (
-    _names, _widths, _phones, _channels, _units, _impossible_dates, _orphans, _missing, _late_and_repeated,
-)  # fmt: skip
+_STEPS = (_names, _phones, _channels, _units, _impossible_dates, _orphans, _missing, _late_and_repeated)

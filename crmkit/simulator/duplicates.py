@@ -92,8 +92,10 @@ def _position(export: Export, table: str, ids: pa.Array) -> Ints:
 
 
 def _instants(export: Export, table: str) -> Ints:
-    """When each row came to be, in microseconds."""
+    """When each row came to be, in microseconds; for a table that does not tell, never."""
     name = next(one.name for one in schema.TABLES[table].columns if one.kind == "instant" and one.required)
+    if not export.has(table, name):
+        return np.full(export.tables[table].num_rows, _NEVER)
     column = export.tables[table][name].cast(pa.timestamp("us")).cast(pa.int64())
     return np.asarray(pc.fill_null(column, _NEVER))
 

@@ -36,7 +36,7 @@ NOT_LEFT = 1 << 20
 WAVE_WEEKS = 26  # between surveys of all customers
 LISTED_WEEKS = 26  # so long after the last order the shop still writes
 WINBACK_WEEKS = 16
-BIRTH_WEEKS = 4  # who is brought comes in the next four weeks of the count, so that places are made all at once
+BIRTH_WEEKS = 8  # who is brought comes in the next eight weeks of the count, so that places are made all at once
 DEFECT_CAUGHT = 0.8  # share of defects that an inspection finds
 SEND_KINDS = ("newsletter", "promotional_email", "winback")
 TICKET_KINDS = ("question", "request", "complaint", "return")
@@ -208,7 +208,8 @@ def gather(shop: Shop, numbers: Ints, *, parent: Ints | None = None, generation:
     if start is None:
         opening = np.where(u[1] < people.regulars_share, 6.0, 0.94 * shop.weeks)
         start = np.minimum((u[2] * opening).astype(np.int64), shop.weeks - 1)
-    subscribes = u[3] < buying.subscriber_share
+    browser = u[6] < people.browsers_share
+    subscribes = (u[3] < buying.subscriber_share) & ~browser
     return Crowd(
         number=numbers,
         parent=np.full(n, -1) if parent is None else parent,
@@ -220,7 +221,7 @@ def gather(shop: Shop, numbers: Ints, *, parent: Ints | None = None, generation:
         leaving=buying.leaving_per_week * (0.5 + u[4]),
         leave_after=beta(key, TRAITS + 40, halves_a, halves_b) if halves_a else np.zeros(n),
         once=(u[5] < buying.once_only_share) & ~subscribes,
-        browser=u[6] < people.browsers_share,
+        browser=browser,
         price_sensitivity=u[7],
         spend=_spend_factor(key, buying.spend_between),
         usual=pick(u[8], [one.share for one in shop.scenario.products]),
@@ -228,10 +229,10 @@ def gather(shop: Shop, numbers: Ints, *, parent: Ints | None = None, generation:
         base_satisfaction=satisfaction,
         # who is served first, and who joins, are chosen by how much they buy: that is the confounding, and a coin its cure
         preferred=(u[10] < 0.3) if coin else (0.5 * u[10] + eager > 0.85),
-        joins=np.full(n, 0.2) if coin else 0.4 * eager * eager * 2,
+        joins=np.full(n, 0.4) if coin else 0.4 * eager * eager * 2,
         opt_in=u[11] < shop.scenario.contact.opt_in_share,
         satisfaction=satisfaction.copy(),
-        loyalty=np.full(n, 0.5),
+        loyalty=np.full(n, 0.3),
         boost=np.zeros(n),
         fatigue=np.zeros(n),
         alive=np.zeros(n, dtype=bool),
@@ -296,6 +297,7 @@ class _Weeks:
         self.arriving = np.split(order, np.searchsorted(starts[order], np.arange(1, shop.weeks)))
         self.size = len(crowd)
         self.coming: list[Ints] = []
+        self.raised: list[tuple[Ints, ...]] = []
 
     def one(self, week: int) -> None:
         """What happens in a week, in this order."""
@@ -307,8 +309,8 @@ class _Weeks:
         self.send(week)
         count = self.wish(week, u[0])
         count[new] = np.where(self.crowd.browser[new], 0, np.minimum(count[new] + 1, self.shop.scenario.buying.most_per_week))
-        self.order(week, count, new)
-        self.come_back(week)
+        self.order(week, count)
+        self.serve(week)
         self.leave(week, u[1], new)
         self.recommend(week, u[2])
         self.settle(week)
@@ -318,18 +320,23 @@ class _Weeks:
     def send(self, week: int) -> None:
         """Newsletters and campaigns with their hold-outs, and the mail to those who have not come for long."""
         crowd, levers, contact = self.crowd, self.shop.levers, self.shop.scenario.contact
+        newsletter = _falls_on(week, levers.contact_every_weeks)
+        campaign = _falls_on(week, levers.campaign_every_weeks)
+        winback = levers.campaign_every_weeks > 0 and week % 4 == 1
+        if not (newsletter or campaign or winback):
+            return
         since = week - np.maximum(crowd.last_order, crowd.start)
         known = crowd.opt_in & (since > 0) & (since <= LISTED_WEEKS)
         # whom a campaign is aimed at: likely buyers, which is why its readers buy more than others even if it does nothing
         likely = known if levers.randomize else known & (crowd.eager > 0.4)
-        mails = (
-            (0, levers.contact_every_weeks, known, contact.newsletter_lift, 0.0),
-            (1, levers.campaign_every_weeks, likely, contact.campaign_lift * (0.4 + 6 * levers.campaign_discount), levers.control_share),
-            (2, 1.0 if levers.campaign_every_weeks else 0.0, known & (since == WINBACK_WEEKS), contact.campaign_lift, levers.control_share),
-        )
-        for kind, every, target, lift, control in mails:
-            if every and week % int(max(every, 1)) == int(max(every, 1)) - 1:
-                self._send(week, kind, np.flatnonzero(target), lift, control)
+        strength = contact.campaign_lift * (0.4 + 6 * levers.campaign_discount)
+        if newsletter:
+            self._send(week, 0, np.flatnonzero(known), contact.newsletter_lift, 0.0)
+        if campaign:
+            self._send(week, 1, np.flatnonzero(likely), strength, levers.control_share)
+        if winback:
+            dormant = known & (since >= WINBACK_WEEKS) & (since < WINBACK_WEEKS + 4)
+            self._send(week, 2, np.flatnonzero(dormant), strength, levers.control_share)
 
     def _send(self, week: int, kind: int, who: Ints, lift: float, control: float) -> None:
         crowd = self.crowd
@@ -369,18 +376,18 @@ class _Weeks:
             count[subscriber] = crowd.due[subscriber] == week
         return count
 
-    def order(self, week: int, count: Ints, new: Ints) -> None:
+    def order(self, week: int, count: Ints) -> None:
         """The orders of the week, customer by customer in the order of time."""
         who = np.flatnonzero(count)
         if not len(who):
             return
-        at = self._times(week, who, count[who], np.isin(who, new))
+        at = self._times(week, who, count[who])
         for nth in range(len(at)):
             some = at[nth] < EVER
             if some.any():
                 self._order(week, nth, who[some], at[nth, some])
 
-    def _times(self, week: int, who: Ints, count: Ints, new: Column) -> Ints:
+    def _times(self, week: int, who: Ints, count: Ints) -> Ints:
         """When each orders for the first, second, … time this week, as rows; `EVER` where there is no such time."""
         at = np.full((int(count.max()), len(who)), EVER)
         for nth in range(len(at)):
@@ -388,6 +395,7 @@ class _Weeks:
             u = draws(self.crowd.key[who[some]], _order_address(week, nth) + 40, 1)
             at[nth, some] = self.shop.clock.moments(week, u[0], u[1])
         if len(at) > 1:
+            new = self.crowd.start[who] == week
             at[1:][new & (at[1:] <= at[0])] = EVER  # nobody orders again before the first order
             at.sort(axis=0)
         return at
@@ -476,14 +484,26 @@ class _Weeks:
         asks = ~unhappy & (u[1] < contact.questions_per_order)
         kind = np.where(voiced, np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT), np.where(u[2] < 0.3, REQUEST, QUESTION))
         some = np.flatnonzero(voiced | asks)
-        self.serve(week, who[some], address, number[some], at[some], kind[some], np.where(voiced, np.maximum(went["severity"], 1), 0)[some])
+        severity = np.where(voiced, np.maximum(went["severity"], 1), 0)
+        self.raised.append((who[some], np.full(len(some), address), number[some], at[some], kind[some], severity[some]))
 
     # --- how the shop answers
 
-    def serve(self, week: int, who: Ints, address: int, number: Ints, at: Ints, kind: Ints, severity: Ints) -> None:
-        """Tickets: the wait, the first answer, whether it settles the matter, and what that does to the customer."""
-        if not len(who):
-            return
+    def serve(self, week: int) -> None:
+        """Tickets, of this week's orders and of old matters not solved: who had to wait, and how it went."""
+        back = np.flatnonzero((self.crowd.recurring == week) & self.crowd.alive)
+        if len(back):
+            n, address = len(back), RECURRING + week * DRAWS_PER_ORDER
+            u = draws(self.crowd.key[back], address + 40, 1)
+            at = self.shop.clock.moments(week, u[0] * 0.7, u[1])
+            self.raised.append((back, np.full(n, address), np.full(n, -1), at, np.full(n, COMPLAINT), np.full(n, 2)))
+        # one matter after the other for a customer with several: the second is felt on top of the first
+        for tickets in _one_each(self.raised):
+            self._serve(week, *tickets)
+        self.raised.clear()
+
+    def _serve(self, week: int, who: Ints, address: Ints, number: Ints, at: Ints, kind: Ints, severity: Ints) -> None:
+        """The wait, the first answer, whether it settles the matter, and what that does to the customer."""
         crowd, feeling, levers = self.crowd, self.shop.scenario.feeling, self.shop.levers
         u = draws(crowd.key[who], address + 24, 3)
         priority = np.where(crowd.preferred[who], 1 - levers.fast_lane, 1.0)
@@ -504,21 +524,14 @@ class _Weeks:
         self.log.add("tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity, hours=hours, first=first,
                      solved=solved, apologised=sorry, compensation=paid, satisfaction=crowd.satisfaction[who], follows=address >= RECURRING)  # fmt: skip
 
-    def come_back(self, week: int) -> None:
-        """What was not solved comes up again."""
-        who = np.flatnonzero((self.crowd.recurring == week) & self.crowd.alive)
-        if len(who):
-            u = draws(self.crowd.key[who], RECURRING + week * DRAWS_PER_ORDER + 40, 1)
-            at = self.shop.clock.moments(week, u[0] * 0.7, u[1])
-            n = len(who)
-            self.serve(week, who, RECURRING + week * DRAWS_PER_ORDER, np.full(n, -1), at, np.full(n, COMPLAINT), np.full(n, 2))
-
     def _programme(self, week: int, who: Ints, number: Ints, net: Floats, u: Floats) -> None:
         """Joining, earning points and rising: only where there is a programme."""
         crowd, levers = self.crowd, self.shop.levers
         if not (levers.points_rate or levers.member_discount or levers.anniversary_gift):
             return
-        joins = (crowd.member[who] == NEVER) & (u < crowd.joins[who])
+        # drawn once, at the first order, when a lot decides: asked at each order, those who order often would join more
+        asked = (crowd.orders[who] == 0) | (not levers.randomize)
+        joins = (crowd.member[who] == NEVER) & (u < crowd.joins[who]) & asked
         crowd.member[who[joins]] = week
         member = crowd.member[who] != NEVER
         earned = np.where(member, (net * levers.points_rate).astype(np.int64), 0)
@@ -546,7 +559,7 @@ class _Weeks:
     def leave(self, week: int, u: Floats, new: Ints) -> None:
         """The quiet leaving of every week: unhappiness and lack of attachment drive it, membership holds."""
         crowd, levers = self.crowd, self.shop.levers
-        hazard = crowd.leaving * (1.8 - 1.6 * crowd.satisfaction) * (1.3 - 0.6 * crowd.loyalty) * (1 + 0.03 * crowd.fatigue)
+        hazard = crowd.leaving * (1.8 - 1.6 * crowd.satisfaction) * (1.6 - 1.2 * crowd.loyalty) * (1 + 0.03 * crowd.fatigue)
         held = 0.3 * min((levers.points_rate + levers.member_discount) / 0.03, 1.0)
         if held:
             hazard *= 1 - held * (crowd.member != NEVER)
@@ -556,12 +569,12 @@ class _Weeks:
         crowd.left[leaves] = week
 
     def recommend(self, week: int, u: Floats) -> None:
-        """Happy and attached customers bring others, who begin a life of their own some weeks later."""
+        """Every other week happy and attached customers bring others, who begin a life of their own some weeks later."""
         crowd, levers, contact = self.crowd, self.shop.levers, self.shop.scenario.contact
-        if not contact.referrals_per_week:
+        if not contact.referrals_per_week or week % 2:
             return
         wish = np.maximum(crowd.satisfaction - 0.5, 0) * (0.5 + crowd.loyalty) * (1 + levers.referral_reward / 1500)
-        who = np.flatnonzero(crowd.alive & (crowd.orders > 0) & (u < contact.referrals_per_week * wish))
+        who = np.flatnonzero(crowd.alive & (crowd.orders > 0) & (u < 2 * contact.referrals_per_week * wish))
         if not len(who):
             return
         v = draws(crowd.key[who], WEEKS + week * 4 + 2, 1)
@@ -631,6 +644,22 @@ class _Weeks:
 
 def _order_address(week: int, nth: int) -> int:
     return ORDERS + (week * 32 + nth) * DRAWS_PER_ORDER
+
+
+def _falls_on(week: int, every: float) -> bool:
+    """Whether something that happens every so many weeks, the first time at the end of them, happens now."""
+    return every > 0 and week % max(int(every), 1) == max(int(every), 1) - 1
+
+
+def _one_each(parts: list[tuple[Ints, ...]]) -> list[tuple[Ints, ...]]:
+    """Rows of several parts, cut so that nobody is twice in one piece."""
+    if len(parts) < 2:
+        return [part for part in parts if len(part[0])]
+    joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.argsort(joined[0], kind="stable")
+    nth = np.empty(len(order), dtype=np.int64)
+    nth[order] = _count_within(joined[0][order])
+    return [tuple(column[nth == n] for column in joined) for n in range(int(nth.max(initial=-1)) + 1)]
 
 
 def _count_within(groups: Ints) -> Ints:

@@ -123,11 +123,14 @@ def gamma(keys: Words, address: int, halves: int) -> Floats:
 
     Sums of waiting times, and half a squared normal for the odd half: exact, without a table for each shape.
     """
+    whole = halves // 2
     total = np.zeros(len(keys))
-    for begin in range(0, halves // 2, _FACTORS):
-        product = np.ones(len(keys))  # a sum of logarithms is the logarithm of a product: one instead of many
-        for n in range(begin, min(begin + _FACTORS, halves // 2)):
-            product *= ((words(keys, address + n) >> np.uint64(11)) + np.uint64(1)) * 2.0**-53
+    steps = np.arange(address, address + whole, dtype=np.uint64)[:, None] * np.uint64(_STEP)
+    factors = ((scramble(keys + steps) >> np.uint64(11)) + np.uint64(1)) * 2.0**-53
+    for begin in range(0, whole, _FACTORS):
+        product = factors[begin]  # a sum of logarithms is the logarithm of a product: one instead of many
+        for factor in factors[begin + 1 : begin + _FACTORS]:
+            product = product * factor
         total -= log(product)
     if halves % 2:
         z = normal(words(keys, address + halves // 2))

@@ -1,39 +1,38 @@
-"""A world of any size onto the disk: a block of customers at a time, whole or not at all, to be gone on with if cut short."""
+"""A world of any size onto the disk: a block of customers at a time, whole or not at all, and resumed if cut short."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from crmkit.datasets.drafts import _alone as alone
+from crmkit.datasets.drafts import refuse_existing
+from crmkit.datasets.manifest import FORMATS, Format
 from crmkit.errors import CannotWrite, ParameterError
-from crmkit.simulator.parts import Note, Tables, Totals, note_of, write_block
+from crmkit.simulator.parts import Blocks, Note, block_name, note_of, write_block
 from crmkit.simulator.size import free_disk, refuse_too_much, spell_bytes
-from crmkit.simulator.unfinished import Unfinished, alone, refuse_existing, writing
-from crmkit.simulator.whole import make_whole
+from crmkit.simulator.unfinished import Unfinished, writing
+from crmkit.simulator.whole import Shop, ending_of, make_whole
 from crmkit.simulator.workers import side_by_side
 
-Format = Literal["parquet", "csv", "duckdb"]
-FORMATS = ("parquet", "csv", "duckdb")
 _MOST_PROCESSES = 4
 # Bytes of the whole and of what it is made from, on the disk together, for each byte of a finished part.
 _SPACE = {"parquet": 1.0, "csv": 1.5, "duckdb": 3.0}
 
 
-class Plan(Blocks, Protocol):
+class Plan(Blocks, Shop, Protocol):
     """A world that can be computed a block at a time, in any order and in any process: it can be pickled."""
 
     @property
     def blocks(self) -> int: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-    def shop(self, totals: Totals, /) -> Tables: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,10 @@ def generate(
         The folder.
 
     Raises:
-        CannotWrite: the folder exists, is being written by another run, or cannot be written; the disk is too small
-            or full. Nothing is lost that was finished.
-        ParameterError: unknown format, or no number of processes that makes sense.
+        CannotWrite: the folder is being written by another run, was begun with other settings, or cannot be written;
+            the disk is too small or full. Nothing is lost that was finished.
+        ParameterError: the folder exists, or holds what crmkit did not write; unknown format; no number of processes
+            that makes sense.
         ProcessDied: a process that computed was ended from outside.
     """
     if format not in FORMATS:
@@ -99,20 +99,17 @@ def generate(
     processes = _processes(workers)
     place = Path(os.path.realpath(out))
     work = Unfinished(place, _identity(plan, format))
-    with writing(work.folder):
+    work.sweep()
+    if not work.plan.exists():
         refuse_existing(place, overwrite=overwrite)
-        if not work.plan.exists():  # else a part of it is on the disk already, and the rest is measured below
-            customers, weeks = plan.facts["customers"], plan.facts["weeks"]
-            refuse_too_much(customers, weeks, in_memory=False, folder=place.parent)
+        refuse_too_much(plan.facts["customers"], plan.facts["weeks"], in_memory=False, folder=place.parent)
+    with writing(place, work.folder):
         place.parent.mkdir(parents=True, exist_ok=True)
-    with alone(place):
-        with writing(work.folder):
-            goes_on = work.begin(overwrite=overwrite)
-        if goes_on:
-            run = _Run(plan, work, format, progress or (lambda _: None))
-            run.compute(processes)
-            run.put_together()
-            with writing(work.folder):
+        with alone(place):
+            if work.begin(overwrite=overwrite):
+                run = _Run(plan, work, format, progress or (lambda _: None))
+                run.compute(processes)
+                run.put_together()
                 work.publish()
     return place
 
@@ -136,7 +133,7 @@ class _Run:
                 self._count(note)
         self.resumed = self.finished
         self._tell()
-        job = partial(write_block, self.plan, self.work.blocks, "csv" if self.format == "csv" else "parquet")
+        job = partial(write_block, self.plan, self.work, ending_of(self.format))
         with closing(side_by_side(job, missing, processes)) as notes:
             for note in notes:
                 self._count(note)
@@ -145,6 +142,7 @@ class _Run:
 
     def put_together(self) -> None:
         """Make the whole of the blocks and of what concerns the shop as a whole."""
+        make_whole(self.plan, self.work, self.folders, self.format, self._tell)
 
     def _count(self, note: Note) -> None:
         self.finished += 1
@@ -179,7 +177,8 @@ def _processes(workers: object) -> int:
 
 
 def _identity(plan: Plan, format: str) -> dict[str, Any]:
-    """What only the same run may go on with."""
-    told = {"facts": dict(plan.facts), "format": format, "blocks": plan.blocks, "crmkit": version("crmkit")}
+    """What only the same run may go on with; `plan` tells a scenario file that was changed in between."""
+    content = hashlib.sha256(repr(plan).encode()).hexdigest()[:12]
+    told = {"facts": dict(plan.facts), "format": format, "plan": content, "crmkit": version("crmkit")}
     identity: dict[str, Any] = json.loads(json.dumps(told, default=str))
     return identity

@@ -13,12 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from crmkit.simulator.unfinished import keep, write_whole, writing
+from crmkit.datasets.drafts import _keep_names as keep_names
+from crmkit.datasets.engines import ARROW, kind_of
+from crmkit.datasets.formats import Place, write_csv_rows, write_parquet
+from crmkit.datasets.hashes import Fingerprint
+from crmkit.datasets.manifest import SavedColumn
+from crmkit.simulator.unfinished import Unfinished, keep_file, write_whole, writing
 
 Tables = Mapping[str, pa.Table]
-Totals = Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]
-NOTE = "block.json"
-TRUTH = "truth"
+Totals = Mapping[str, np.ndarray[Any, Any]]
+_NOTE = "block.json"
 
 
 class Block(Protocol):
@@ -40,24 +44,23 @@ class Blocks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one file holds.
+    """What one file of a block holds: a part of the table in `place`."""
 
-    Attributes:
-        table: Name of the table; tables of the truth begin with `truth/`.
-        rows: How many rows.
-        bytes: How large the file is.
-        content: The fingerprint's columns: from those of all parts follows that of the table.
-    """
-
-    table: str
-    rows: int
+    place: Place
+    columns: tuple[SavedColumn, ...]
+    content: Fingerprint
     bytes: int
-    content: tuple[tuple[str, str, int], ...]
 
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """What the rows hold."""
-        return Fingerprint(self.rows, tuple((name, family, value) for name, family, value in self.content))
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Part:
+        """The part from what was written of it."""
+        words = tuple((name, family, word) for name, family, word in told["content"]["columns"])
+        columns = tuple(SavedColumn(**column) for column in told["columns"])
+        return cls(Place(**told["place"]), columns, Fingerprint(told["content"]["rows"], words), told["bytes"])
+
+    def file(self, ending: str) -> str:
+        """Its name in the folder of its block."""
+        return f"{self.place.path}.{ending}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,12 @@ class Note:
     """What a finished block holds, as written beside it."""
 
     parts: tuple[Part, ...]
-    totals: dict[str, Any]
+    totals: Mapping[str, Any]
 
     @property
     def rows(self) -> int:
         """Rows of all tables."""
-        return sum(part.rows for part in self.parts)
+        return sum(part.content.rows for part in self.parts)
 
     @property
     def bytes(self) -> int:
@@ -78,49 +81,73 @@ class Note:
         return sum(part.bytes for part in self.parts)
 
 
-def write_block(plan: Blocks, folder: Path, ending: str, number: int) -> Note:
+def write_block(plan: Blocks, work: Unfinished, ending: str, number: int) -> Note:
     """Compute a block and write it.
 
     Args:
         plan: What computes it.
-        folder: Folder of the blocks.
+        work: Where it belongs.
         ending: "parquet" or "csv".
         number: Which block.
+
+    Raises:
+        CannotWrite: it cannot be written.
     """
     block = plan.block(number)
-    totals = {name: total.tolist() for name, total in block.totals.items()}
-    return write_parts(block.tables, block.truth, totals, folder / block_name(number), ending)
+    with writing(work.out, work.folder):
+        return write_parts(block.tables, block.truth, block.totals, work.blocks / block_name(number), ending)
 
 
-def write_parts(tables: Tables, truth: Tables, totals: Mapping[str, Any], folder: Path, ending: str) -> Note:
+def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, ending: str) -> Note:
     """Write tables into a folder that is there under its name only when all of it is on the disk."""
-    named = {**tables, **{f"{TRUTH}/{name}": table for name, table in truth.items()}}
+    places = {Place(name): table for name, table in tables.items()}
+    places |= {Place(name, is_truth=True): table for name, table in truth.items()}
     half = folder.with_name(f".half-{folder.name}-{os.getpid()}")
-    with writing(folder.parent):
-        (half / TRUTH).mkdir(parents=True)
-        parts = tuple(write_part(name, table, half / f"{name}.{ending}") for name, table in named.items())
-        note = Note(parts, dict(totals))
-        write_whole(half / NOTE, json.dumps(asdict(note)).encode())
-        keep(half / TRUTH)
-        try:
-            half.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-            shutil.rmtree(half)  # a worker left over from a killed run was quicker, with the same content
-        keep(folder.parent)
+    (half / "truth").mkdir(parents=True)
+    parts = tuple(_write_part(place, table, half, ending) for place, table in places.items())
+    note = Note(parts, {name: total.tolist() for name, total in totals.items()})
+    keep_names(half / "truth")
+    write_whole(half / _NOTE, json.dumps(asdict(note)).encode())
+    try:
+        half.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        shutil.rmtree(half)  # a worker left over from a killed run was quicker, with the same content
+    keep_names(folder.parent)
     return note
 
 
 def note_of(folder: Path) -> Note | None:
     """The note of a block, if it is finished."""
     try:
-        found = json.loads((folder / NOTE).read_bytes())
+        told = json.loads((folder / _NOTE).read_bytes())
     except FileNotFoundError:
         return None
-    return Note(tuple(Part(**part) for part in found["parts"]), found["totals"])
+    return Note(tuple(map(Part.of, told["parts"])), told["totals"])
 
 
 def block_name(number: int) -> str:
     """The folder of a block."""
     return f"block-{number:05d}"
+
+
+def _write_part(place: Place, table: pa.Table, folder: Path, ending: str) -> Part:
+    model = place.model
+    columns = tuple(SavedColumn(field.name, kind_of(field.name, field.type, model)) for field in table.schema)
+    table = pa.table({column.name: _typed(table[column.name], ARROW[column.kind]) for column in columns})
+    path = folder / f"{place.path}.{ending}"
+    if ending == "csv":
+        with path.open("xb") as file:
+            write_csv_rows(file, table)
+    else:
+        write_parquet(path, [table], place, columns)
+    keep_file(path)
+    return Part(place, columns, Fingerprint.of(table), path.stat().st_size)
+
+
+def _typed(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """A column in the type of its kind; few words that come often may stay written as a dictionary."""
+    if pa.types.is_dictionary(column.type) and column.type.value_type == wanted:
+        return column
+    return column.cast(wanted)

@@ -18,10 +18,10 @@ from crmkit.simulator.emit.scene import Scene
 from crmkit.simulator.engine import Shop, live, open_shop
 from crmkit.simulator.levers import Levers
 from crmkit.simulator.people import check_locale
+from crmkit.simulator.size import check_counts
 
 FORMAT = 1  # counts up when the same seed would give another world
 BLOCK = 16_384  # customers; their arrays fit into a processor's cache
-MOST_WEEKS = 1040
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,10 @@ def plan(
         UnreadableFile: the scenario file cannot be read.
     """
     made = business.scenario(scenario)
-    for name, value, most in (("customers", customers, None), ("weeks", weeks, MOST_WEEKS), ("seed", seed, None)):
-        least = 0 if name == "seed" else 1
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ParameterError("not_a_count", parameter=name, value=repr(value), least=least)
-        if most is not None and value > most:
-            raise ParameterError("too_many_weeks", value=value, most=most)
+    check_counts(customers, weeks)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ParameterError("not_whole", parameter="seed", value=seed)
     moved = made.levers.changed(levers or {})
     chosen = locale or made.people.locale
     check_locale(chosen)
-    return Plan(made, moved, int(customers), int(weeks), int(seed), chosen)
+    return Plan(made, moved, customers, weeks, seed, chosen)

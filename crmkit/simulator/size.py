@@ -105,10 +105,7 @@ def spell_bytes(number: float) -> str:
         >>> spell_bytes(2_350_000), spell_bytes(1.6e15), spell_bytes(12)
         ('2.4 MB', '1.6 PB', '12 B')
     """
-    if number < 1000:
-        return f"{number:.0f} B"
-    for unit in _UNITS[1:]:
-        number /= 1000
-        if number < 999.95:
-            break
-    return f"{number:,.1f} {unit}"
+    unit = 0
+    while number >= 999.95 and unit < len(_UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:,.1f} {_UNITS[unit]}" if unit else f"{number:.0f} B"

@@ -1,12 +1,10 @@
-"""The hidden folder in which an output grows until it is whole: one run at a time, and a killed one can go on.
+"""What a run that is not finished leaves behind, so that the same command can go on with it.
 
-Beside OUT, while it is being written:
+Inside the hidden folder in which every output grows (`crmkit.datasets.drafts`):
 
-    .OUT.lock                     held by the run, let go by the system when the run ends, however it ends
     .OUT.unfinished/plan.json     what is being made; written last, so that a folder without it holds nothing
-                   /blocks-…/     one folder per block that is finished
+                   /blocks-…/     a folder for each block that is finished
                    /whole/        what will become OUT; it is gone once it has
-                   /replaced/     the OUT that was there before, until the new one has taken its place
 """
 
 from __future__ import annotations
@@ -16,16 +14,18 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from crmkit.errors import CannotWrite
-
-MANIFEST = "manifest.json"
+from crmkit.datasets.drafts import _keep_names as keep_names
+from crmkit.datasets.drafts import _publish as publish
+from crmkit.datasets.drafts import _put_back as put_back
+from crmkit.datasets.drafts import beside, refuse_existing, write_errors
+from crmkit.datasets.manifest import read_manifest
+from crmkit.errors import CannotWrite, CrmkitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +56,28 @@ class Unfinished:
         return self.folder / "whole"
 
     @property
-    def replaced(self) -> Path:
-        """The output that was there before."""
-        return self.folder / "replaced"
-
-    @property
     def plan(self) -> Path:
         """The file that says what is being made."""
         return self.folder / "plan.json"
-
-    @property
-    def is_published(self) -> bool:
-        """Whether an earlier run got as far as giving the output its name, and no further."""
-        return self.plan.exists() and not self.whole.exists()
 
     def begin(self, *, overwrite: bool) -> bool:
         """Make ready, going on where an earlier run was cut short; False when there is nothing left to do.
 
         Raises:
-            CannotWrite: the output is there already, or a run with other settings is not finished.
+            ParameterError: the output is there already.
+            CannotWrite: a run with other settings is not finished.
         """
-        if self.is_published:
-            done = self._is_same_run() and _facts(self.out) == self.identity["facts"]
+        put_back(self.out)
+        if self.plan.exists() and not self.whole.exists():  # cut short after the output had got its name
+            is_done = self._is_same_run() and self._is_out()
             self.discard()
-            if done:
+            if is_done:
+                _remove(beside(self.out, "replaced"), beside(self.out, "discarded"))
                 return False
         refuse_existing(self.out, overwrite=overwrite)
-        if self.plan.exists() and not self._is_same_run():
-            if not overwrite:
-                raise CannotWrite("other_run", out=self.out, folder=self.folder, differences=self._differences())
-            if self.replaced.exists() and not self.out.exists():
-                self.replaced.rename(self.out)
         if not self._is_same_run():
+            if self.plan.exists() and not overwrite:
+                raise CannotWrite("other_run", out=self.out, folder=self.folder, differences=self._differences())
             self.discard()
             self._lay_out()
         for half in self.blocks.glob(".half-*"):
@@ -96,17 +86,16 @@ class Unfinished:
 
     def publish(self) -> None:
         """Give the whole its name: the one moment at which the output appears."""
-        if self.out.is_dir() and not any(self.out.iterdir()):
-            self.out.rmdir()
-        elif self.out.exists():
-            self.out.rename(self.replaced)
-        self.whole.rename(self.out)
-        keep(self.out.parent)
+        publish(self.whole, self.out)
         self.discard()
 
     def discard(self) -> None:
-        """Throw the folder away, and what is left of one whose throwing away was cut short."""
+        """Throw the folder away."""
         _remove(self.folder, beside(self.out, "discarded"))
+
+    def sweep(self) -> None:
+        """Remove what is left of a folder whose throwing away was cut short: the last thing a run does."""
+        shutil.rmtree(beside(self.out, "discarded"), ignore_errors=True)
 
     def _lay_out(self) -> None:
         self.blocks.mkdir(parents=True)
@@ -119,121 +108,57 @@ class Unfinished:
         except FileNotFoundError:
             return False
 
+    def _is_out(self) -> bool:
+        try:
+            return bool(read_manifest(self.out).facts == self.identity["facts"])
+        except CrmkitError:
+            return False
+
     def _differences(self) -> str:
         """What the unfinished run was told, against what this one is told: `seed: 7 → 8`."""
         try:
             before = dict(_leaves(json.loads(self.plan.read_bytes())))
         except ValueError:
             return "plan.json: ?"
-        now = dict(_leaves(json.loads(_written(self.identity))))
+        now = dict(_leaves(self.identity))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         return "; ".join(f"{name}: {before.get(name, '-')} → {now.get(name, '-')}" for name in names)
 
 
-def beside(out: Path, what: str) -> Path:
-    """The hidden neighbour of an output."""
-    return out.with_name(f".{out.name}.{what}")
-
-
-def refuse_existing(out: Path, *, overwrite: bool) -> None:
-    """Stop before anything is lost that is there already; an empty folder is nothing to lose.
-
-    Raises:
-        CannotWrite: the output exists and may not, or must not, be replaced.
-    """
-    if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise CannotWrite("exists", out=out)
-    if _facts(out) is None:
-        raise CannotWrite("not_ours", out=out)
-
-
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Hold the only right to write this output.
+def writing(out: Path, folder: Path) -> Iterator[None]:
+    """Says what the system says about writing, in words that help.
+
+    Args:
+        out: The output.
+        folder: Where that is kept which is finished.
 
     Raises:
-        CannotWrite: another run holds it.
+        CannotWrite: in place of any `OSError` of the block.
     """
-    path = beside(out, "lock")
-    with writing(out):
-        file = _locked(path)
-    if file is None:
-        raise CannotWrite("running", out=out)
-    with file:
-        yield
-        if os.name == "posix":  # elsewhere an open file cannot be removed; an empty file stays
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """What the system says when it cannot write, in words that say what to do.
-
-    Raises:
-        CannotWrite: the disk is full, or a place cannot be written.
-    """
-    try:
-        yield
-    except CannotWrite:
-        raise
-    except OSError as error:
-        place = error.filename or out
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise CannotWrite("disk_full", file=place, detail=error.strerror or error) from error
-        raise CannotWrite("failed", file=place, detail=error.strerror or error) from error
-
-
-def _locked(path: Path) -> IO[bytes] | None:
-    """The lock file, opened and locked; None when somebody else has it."""
-    while True:
-        file = path.open("ab")
+    with write_errors(out):
         try:
-            _lock(file)
+            yield
         except OSError as error:
-            file.close()
-            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                return None
-            raise
-        try:  # the holder before may have removed the file between the opening and the locking
-            if os.name != "posix" or os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        except FileNotFoundError:
-            pass
-        file.close()
-
-
-def _lock(file: IO[bytes]) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if isinstance(error, CrmkitError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            detail = error.strerror or error
+            raise CannotWrite("disk_full", file=error.filename or out, detail=detail, folder=folder) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file so that it is there either whole or not at all."""
     half = path.with_name(f".half-{path.name}")
-    with half.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    half.write_bytes(content)
+    keep_file(half)
     half.replace(path)
-    keep(path.parent)
+    keep_names(path.parent)
 
 
-def keep(folder: Path) -> None:
-    """Have the disk remember which files a folder holds (where the system can be told to)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def keep_file(path: Path) -> None:
+    """Have the disk hold a file, not only the system's memory."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _remove(folder: Path, away: Path) -> None:
@@ -245,22 +170,13 @@ def _remove(folder: Path, away: Path) -> None:
         shutil.rmtree(away)
 
 
-def _facts(out: Path) -> Any:
-    """What the manifest of an output says was made; None where there is no manifest of crmkit."""
-    try:
-        manifest = json.loads((out / MANIFEST).read_bytes())
-        return manifest["facts"] if "tables" in manifest else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def _written(identity: Mapping[str, Any]) -> bytes:
-    return (json.dumps(identity, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    return (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         for name, value in tree.items():
             yield from _leaves(value, f"{prefix}.{name}" if prefix else name)
     else:
-        yield prefix, tree
+        yield prefix.removeprefix("facts."), tree

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _FOR_THE_PARENT = ("SIGINT", "SIGTERM", "SIGHUP")  # sent to all at once; the parent ends its workers by itself
 
 
-def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int) -> Iterator[T]:
+def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int) -> Generator[T, None, None]:
     """What `job(number)` gives for each of the numbers, in the order in which they get ready.
 
     Args:
@@ -44,8 +44,8 @@ def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int
         for line in crew:
             _hand_out(line, waiting, busy, crew)
         while busy:
-            for line in wait(list(busy)):
-                assert isinstance(line, Connection)
+            ready = set(wait(list(busy)))
+            for line in [line for line in busy if line in ready]:
                 yield _answer(line, busy, crew)
                 _hand_out(line, waiting, busy, crew)
 

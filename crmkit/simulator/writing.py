@@ -100,8 +100,9 @@ def other_kana(kana: str, u: float) -> str:
         >>> other_kana("タカハシ ハルカ", 0.0)
         'たかはし はるか'
     """
-    turned = kana.translate(_HIRAGANA)
-    return _pick([turned if turned != kana else kana.translate(_KATAKANA), "".join(kana.split())], u, kana)
+    full = unicodedata.normalize("NFKC", kana)
+    turned = full.translate(_HIRAGANA)
+    return _pick([turned if turned != full else full.translate(_KATAKANA), "".join(kana.split())], u, kana)
 
 
 def other_width(text: str, u: float = 0.0) -> str:

@@ -29,7 +29,7 @@ def customers(scene: Scene, locale: str) -> pa.Table:
     channel = np.where(crowd.generation > 0, len(channels) - 1, pick(u[0], list(people.acquisition.values())))
     source = pick(u[1], list(people.source_system.values()))
     spent_tier = np.searchsorted(np.array(TIER_AMOUNTS), crowd.spent, side="right")
-    joined, left_list = _joined(scene), _opted_out(scene)
+    joined, left_list = _joined(scene), opted_out(scene)
     return table("customers", {
         "customer_id": scene.customer_ids,
         "customer_type": constant("individual", n),
@@ -71,7 +71,7 @@ def _joined(scene: Scene) -> Ints:
     return at
 
 
-def _opted_out(scene: Scene) -> Ints:
+def opted_out(scene: Scene) -> Ints:
     """When each left the mailing list: some hours after the message that was one too many; -1 = did not."""
     at = np.full(len(scene.crowd), -1)
     events = scene.events("sends")

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit import schema
+from crmkit.datasets.engines import ARROW
 from crmkit.simulator.engine import Arrays, Column, Crowd, Life, Shop, draws
 from crmkit.simulator.exact import Floats, Ints, Words, words
 
@@ -37,7 +38,8 @@ class Scene:
         return np.argsort(self.life.crowd.number, kind="stable")
 
     @cached_property
-    def _place(self) -> Ints:
+    def place_of(self) -> Ints:
+        """The place of each customer by their number in the engine's crowd, which is in the order of birth."""
         place = np.empty(len(self._order), dtype=np.int64)
         place[self._order] = np.arange(len(self._order))
         return place
@@ -47,7 +49,7 @@ class Scene:
         """The customers by number; `parent` is a place here, too."""
         crowd = self.life.crowd
         sorted_ = {one.name: getattr(crowd, one.name)[self._order] for one in fields(Crowd)}
-        sorted_["parent"] = np.where(sorted_["parent"] >= 0, self._place[sorted_["parent"]], -1)
+        sorted_["parent"] = np.where(sorted_["parent"] >= 0, self.place_of[sorted_["parent"]], -1)
         return Crowd(**sorted_)
 
     @cached_property
@@ -64,9 +66,9 @@ class Scene:
         found = self.life.log.table(name)
         if not found:
             return {}
-        place = self._place[found["who"]]
+        place = self.place_of[found["who"]]
         # sorting 16-bit numbers takes a tenth of the time; a block has fewer customers than that
-        order = np.argsort(place.astype(np.uint16) if len(self._place) < 1 << 16 else place, kind="stable")
+        order = np.argsort(place.astype(np.uint16) if len(self.place_of) < 1 << 16 else place, kind="stable")
         return {column: place[order] if column == "who" else values[order] for column, values in found.items()}
 
     @cached_property
@@ -81,7 +83,7 @@ class Scene:
     def order_row(self) -> Ints:
         """Where an order of the engine's log (by its number there) stands in `orders`."""
         who = self.life.log.table("orders").get("who", np.zeros(0, dtype=np.int64))
-        order = np.argsort(self._place[who], kind="stable")
+        order = np.argsort(self.place_of[who], kind="stable")
         row = np.empty(len(order), dtype=np.int64)
         row[order] = np.arange(len(order))
         return row
@@ -155,12 +157,6 @@ def optional(values: Column, missing: Column, kind: pa.DataType | None = None) -
     return pa.array(values, kind, mask=missing)
 
 
-_ARROW = {
-    "id": pa.string(), "text": pa.string(), "category": pa.string(), "date": pa.date32(), "instant": pa.timestamp("us"),
-    "amount": pa.float64(), "number": pa.float64(), "integer": pa.int64(), "flag": pa.bool_(),
-}  # fmt: skip
-
-
 def table(name: str, columns: dict[str, Any], *, truth: bool = False) -> pa.Table:
     """A table of the model: every column in the model's order and type; one that is not given is null throughout."""
     model = (schema.TRUTH if truth else schema.TABLES)[name]
@@ -170,7 +166,7 @@ def table(name: str, columns: dict[str, Any], *, truth: bool = False) -> pa.Tabl
         raise KeyError(f"{name}: {sorted(unknown)}")
     arrays, kinds = [], []
     for column in model.columns:
-        kind = _ARROW[column.kind]
+        kind = ARROW[column.kind]
         values = columns.get(column.name)
         if values is None:
             values = constant(None, rows) if kind == pa.string() else pa.nulls(rows, kind)

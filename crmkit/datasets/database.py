@@ -1,0 +1,120 @@
+"""A saved folder as one DuckDB database: real types, and the data model's rules as far as the rows keep them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from crmkit.datasets.formats import ROW_GROUP, Place
+from crmkit.datasets.manifest import SavedColumn
+from crmkit.errors import UnreadableFile
+from crmkit.schema import Kind
+
+_SQL: Mapping[Kind, str] = {
+    "id": "VARCHAR",
+    "text": "VARCHAR",
+    "category": "VARCHAR",
+    "instant": "TIMESTAMP",
+    "date": "DATE",
+    "amount": "DOUBLE",
+    "number": "DOUBLE",
+    "integer": "BIGINT",
+    "flag": "BOOLEAN",
+}
+
+
+class Database:
+    """A DuckDB file to write tables to. Use it in a `with`; at the end the file is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = duckdb.connect(path)
+
+    def __enter__(self) -> Database:
+        with _write_errors():
+            self._connection.execute("CREATE SCHEMA IF NOT EXISTS truth")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _write_errors():
+            self._connection.close()
+
+    def write(self, pieces: Iterable[pa.Table], place: Place, columns: Sequence[SavedColumn]) -> None:
+        """Write pieces of one table, all or none of them."""
+        types = ", ".join(f"{_quoted(column.name)} {_SQL[column.kind]}" for column in columns)
+        with _write_errors():
+            self._connection.begin()
+            self._connection.execute(f"CREATE TABLE {_named(place)} ({types})")
+            for piece in pieces:
+                self._connection.register("_piece", piece)
+                self._connection.execute(f"INSERT INTO {_named(place)} SELECT * FROM _piece")
+                self._connection.unregister("_piece")
+            self._connection.commit()
+            for rule in _rules(place, columns):
+                # rows may be spoilt on purpose: the table then goes without the rule it breaks
+                with suppress(duckdb.ConstraintException):
+                    self._connection.execute(f"ALTER TABLE {_named(place)} {rule}")
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """DuckDB tells of a full disk in words only: turned into what the system would have said."""
+    try:
+        yield
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        known = (code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES) if os.strerror(code) in said)
+        raise OSError(next(known, errno.EIO), said) from error
+
+
+def _rules(place: Place, columns: Sequence[SavedColumn]) -> Iterator[str]:
+    """What the data model asks of a table: columns that are never empty, and the key."""
+    names = [column.name for column in columns]
+    if place.model is None:
+        return
+    for column in place.model.columns:
+        if not column.nullable and column.name in names:
+            yield f"ALTER {_quoted(column.name)} SET NOT NULL"
+    if set(place.model.key) <= set(names):
+        yield f"ADD PRIMARY KEY ({', '.join(map(_quoted, place.model.key))})"
+
+
+def _named(place: Place) -> str:
+    return f"{'truth' if place.is_truth else 'main'}.{_quoted(place.name)}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def read_duckdb(path: Path, place: Place) -> Iterator[pa.Table]:
+    """One table of a database, in pieces."""
+    with _opened(path, place) as connection:
+        for batch in connection.sql(f"SELECT * FROM {_named(place)}").to_arrow_reader(ROW_GROUP):
+            yield pa.table(batch)
+
+
+def count_duckdb(path: Path, place: Place) -> int:
+    """How many rows a table of a database has."""
+    with _opened(path, place) as connection:
+        return int(connection.sql(f"SELECT count(*) FROM {_named(place)}").fetchall()[0][0])
+
+
+@contextmanager
+def _opened(path: Path, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        with closing(duckdb.connect(path, read_only=True)) as connection:
+            # a table, not a view: a view of somebody else's making could read any file of this computer
+            tables = connection.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+            if ("truth" if place.is_truth else "main", place.name) not in tables:
+                raise UnreadableFile("no_such_table", file=path, table=_named(place))
+            yield connection
+    except (duckdb.ConnectionException, duckdb.PermissionException) as error:  # open elsewhere in this process
+        raise UnreadableFile("no_access", file=path, detail=str(error).splitlines()[0]) from None
+    except duckdb.Error as error:
+        raise UnreadableFile("not_as_written", file=path, detail=str(error).splitlines()[0]) from None
