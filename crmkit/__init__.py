@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         repurchase_rate,
         retention_rate,
     )
+    from crmkit.simulator.compare import compare
+    from crmkit.simulator.defects import spoil
+    from crmkit.simulator.score import score
+    from crmkit.simulator.world import levers, simulate
     from crmkit.texts import term, use_language
 
 _ROOMS = {
@@ -45,6 +49,10 @@ _ROOMS = {
         "repurchase_rate",
         "retention_rate",
     ),
+    "crmkit.simulator.compare": ("compare",),
+    "crmkit.simulator.defects": ("spoil",),
+    "crmkit.simulator.score": ("score",),
+    "crmkit.simulator.world": ("levers", "simulate"),
     "crmkit.texts": ("term", "use_language"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -54,7 +62,9 @@ __all__ = [
     "Estimate",
     "churn_rate",
     "cohort_retention",
+    "compare",
     "lapse_rate",
+    "levers",
     "load",
     "reactivation_rate",
     "repeat_customers",
@@ -63,6 +73,9 @@ __all__ = [
     "repurchase_rate",
     "retention_rate",
     "sample",
+    "score",
+    "simulate",
+    "spoil",
     "term",
     "use_language",
 ]

@@ -3,7 +3,7 @@
 As a program it writes one, so that it can be killed:
 
     python -m tests.small_world OUT FORMAT WORKERS SLOWNESS   from outside, at any moment
-    python -m tests.small_world every-step OUT FORMAT         by itself, before every single change on the disk
+    python -m tests.small_world every-step OUT FORMAT STRIDE  by itself, before every (other) change on the disk
 """
 
 from __future__ import annotations
@@ -84,11 +84,12 @@ class SmallWorld:
             "email_opt_in": pa.array([None if one < 0.1 else bool(one < 0.5) for one in w], pa.bool_()),
         }
         buys = np.repeat(np.arange(len(numbers)), 1 + numbers % 4)
+        nth = np.concatenate([np.arange(1 + one % 4) for one in numbers])
         amounts = np.round(u[buys] * 10_000) / 3
         orders = {
-            "order_id": pa.array([f"O{numbers[who]:06d}-{n}" for n, who in enumerate(buys)]),
+            "order_id": pa.array([f"O{numbers[who]:06d}-{n}" for who, n in zip(buys, nth, strict=True)]),
             "customer_id": pa.array(ids[buys]),
-            "ordered_at": pa.array((1_710_000_000_000_000 + buys * 86_400_000_000).astype("datetime64[us]")),
+            "ordered_at": pa.array((1_710_000_000_000_000 + numbers[buys] * 86_400_000_000).astype("datetime64[us]")),
             "net_amount": pa.array(amounts, mask=v[buys] < 0.2),
             "coupon_code": pa.array([WORDS[int(one * len(WORDS))] for one in v[buys]], pa.string()),
         }
@@ -99,7 +100,7 @@ class SmallWorld:
             "severity": pa.array([None if one % 2 else 3 for one in numbers if one % 37 == 5], pa.int64()),
         }
         truth = {"customer_id": pa.array(ids), "satisfaction": pa.array(u)}
-        totals = {"orders": np.bincount(buys % 4, minlength=4), "customers": np.array(len(numbers))}
+        totals = {"orders": np.bincount(numbers[buys] % 4, minlength=4), "customers": np.array(len(numbers))}
         tables = {"customers": customers, "orders": orders, "tickets": tickets}
         return SmallBlock(
             {name: pa.table(columns) for name, columns in tables.items()}, {"customers": pa.table(truth)}, totals
@@ -134,7 +135,7 @@ def neighbours(out: Path) -> list[str]:
 _CHANGES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 
 
-def every_step(out: Path, format: Format) -> int:
+def every_step(out: Path, format: Format, stride: int) -> int:
     """Kill a run before its first change on the disk, another before its second, and so on; finish each of them.
 
     Every other one replaces an output that is there. Returns how many steps a run has.
@@ -146,8 +147,8 @@ def every_step(out: Path, format: Format) -> int:
     )
     for name in ("old", "new"):
         shutil.rmtree(out.with_name(name))
-    for step in count(1):
-        overwrite = step % 2 == 0
+    for step in count(1, stride):
+        overwrite = step // stride % 2 == 0
         if overwrite:
             generate(other, out, workers=1)
         killed = _forked(world, out, format, overwrite, step) != 0
@@ -189,7 +190,7 @@ def _forked(world: SmallWorld, out: Path, format: Format, overwrite: bool, step:
 
 if __name__ == "__main__":
     if sys.argv[1] == "every-step":
-        print(every_step(Path(sys.argv[2]), sys.argv[3]))  # type: ignore[arg-type]
+        print(every_step(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])))  # type: ignore[arg-type]
     else:
         out, format, workers, slowness = sys.argv[1:]
         generate(

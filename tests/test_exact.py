@@ -16,7 +16,13 @@ KEYS = exact.customer_keys(7, np.arange(50_000))
 
 def test_words_are_those_of_splitmix64() -> None:
     # the first outputs of the published generator for the seed 1234567
-    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    published = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     key = np.array([1234567], dtype=np.uint64)
     assert [int(exact.words(key, n)[0]) for n in range(1, 6)] == published
     assert exact.words(np.repeat(key, 5), np.arange(1, 6)).tolist() == published

@@ -19,7 +19,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"requirements.lock": "build", "requirements-dev.lock": "dev"}
-CONDA_NAMES = {"matplotlib-base": "matplotlib"}  # the same library without a window toolkit
+# the same libraries under another name: without a window toolkit, and without the command line
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb"}
 MISSION = {"jupyterlab", "ipywidgets", "pandas", "seaborn", "faker", "nbval"}
 VERBS = {"env", "lab", "test", "bench", "notebooks", "lock", "lint", "format", "clean", "help"}
 # Put together here, so that this file does not name what it looks for.

@@ -12,7 +12,9 @@ import os
 import pickle
 import re
 import resource
+import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -45,7 +47,7 @@ AWKWARD = [
     "'quoted'", "''", "'=1", "＝SUM(A1)", " space ", "NULL", "nan", "true", "2024-01-01", "\ufeff", "\0", "😀", '"', ",",
     "x" * 70_000, "\\", "null",
 ]  # fmt: skip
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝")
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 FACTS = {"scenario": "salon", "seed": 7, "customers": 2, "levers": {"first_reply_hours": 4.0}, "version": "1", "a": [1]}
 
 
@@ -261,7 +263,8 @@ def test_any_cell_survives_csv(tmp_path, rows, width):
     content = path.read_bytes().decode()
     read = [cells or [""] for cells in csv.reader(io.StringIO(content, newline=""))]  # anybody's reader sees the same
     assert [len(cells) for cells in read] == [width] * (1 + len(rows))
-    assert [cells[0].removeprefix("'") for cells in read[1:]] == [(row[0] or "").removeprefix("'") for row in rows]
+    said = [row[0] or "" for row in rows]
+    assert [cells[0] for cells in read[1:]] == ["'" + one if one.startswith((*RISKY, "'")) else one for one in said]
     assert not any(cells[0].startswith(RISKY) for cells in read)
     assert content.endswith("\r\n")
 
@@ -336,3 +339,315 @@ def test_spoilt_rows_are_kept_at_the_cost_of_a_rule(tmp_path):
     with duckdb.connect(folder / "crm.duckdb", read_only=True) as connection:
         rules = connection.sql("SELECT DISTINCT table_name FROM duckdb_constraints()").fetchall()
     assert rules == [("orders",)]
+
+
+# --- whole or not there ---------------------------------------------------------------------------------------------
+
+
+def failing(monkeypatch, error: BaseException) -> None:
+    """The third table that is written cannot be."""
+    calls = iter(range(100))
+
+    class Failing(crmkit.datasets.saved.Watch):
+        def __call__(self, pieces):
+            if next(calls) == 2:
+                raise error
+            yield from super().__call__(pieces)
+
+    monkeypatch.setattr(crmkit.datasets.saved, "Watch", Failing)
+
+
+FAULTS = [
+    (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), CannotWrite, "full"),
+    (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), CannotWrite, "full"),
+    (PermissionError(errno.EACCES, os.strerror(errno.EACCES)), CannotWrite, "no_access"),
+    (OSError(errno.EIO, os.strerror(errno.EIO)), CannotWrite, "failed"),
+    (UnreadableFile("rows_differ", file="x", expected="1", found="2"), UnreadableFile, "rows_differ"),
+    (KeyboardInterrupt(), KeyboardInterrupt, None),
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("fault", "kind", "reason"), FAULTS)
+def test_a_save_that_fails_leaves_what_was_there(tmp_path, monkeypatch, format, fault, kind, reason):
+    old = Crm({"orders": pa.table({"order_id": ["old"]})}, zone="Asia/Tokyo")
+    folder = old.save(tmp_path / "shop", "csv")
+    before = files(tmp_path)
+    failing(monkeypatch, fault)
+    for name, overwrite in (("shop", True), ("new", False)):
+        with pytest.raises(kind) as caught:
+            shop().save(tmp_path / name, format, overwrite=overwrite)
+        assert reason is None or caught.value.reason == reason
+        if kind is CannotWrite:
+            says(caught.value, str(tmp_path / name), fault.strerror)
+        assert files(tmp_path) == before
+        monkeypatch.undo()
+        failing(monkeypatch, fault)
+    monkeypatch.undo()
+    same(load(shop().save(folder, format, overwrite=True)), shop())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_disk_that_is_really_full(tmp_path, format):
+    """A limit on the size of files stands for the disk."""
+    rng = np.random.default_rng(1)
+    big = Crm({"orders": pd.DataFrame({"net_amount": rng.random(200_000)})}, zone="Asia/Tokyo")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(CannotWrite) as caught:
+            big.save(tmp_path / "shop", format)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.reason == "full"
+    says(caught.value, str(tmp_path / "shop"))
+    assert files(tmp_path) == {}
+    same(load(big.save(tmp_path / "shop", format)), big)
+
+
+def test_a_name_that_cannot_be_taken_is_given_back(tmp_path, monkeypatch):
+    folder = shop().save(tmp_path / "shop", "csv")
+    before = files(tmp_path)
+    rename = Path.rename
+
+    def stubborn(self, target):
+        if self.name == ".shop.unfinished":
+            raise OSError(errno.EIO, "no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stubborn)
+    with pytest.raises(CannotWrite):
+        shop().save(folder, overwrite=True)
+    assert files(tmp_path) == before
+
+
+KILLED = """
+import sys
+import time
+sys.path[:0] = sys.argv[2:]
+from tests.test_saved import shop
+crm = shop()
+while True:
+    for format in ("csv", "parquet"):
+        crm.save(sys.argv[1], format, overwrite=True)
+        print(flush=True)
+"""
+
+
+def test_a_killed_save_never_leaves_half_a_folder(tmp_path):
+    folder = tmp_path / "shop"
+    root = str(Path(__file__).resolve().parents[1])
+    for wait in (0, 3, 7, 13, 21):
+        with subprocess.Popen([sys.executable, "-c", KILLED, str(folder), root], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(wait / 1000)
+            process.kill()
+        if not folder.exists():  # between two names: the old one is there
+            with pytest.raises(UnreadableFile, match=r"\.shop\.replaced|\.shop\.unfinished"):
+                load(folder)
+        else:
+            same(load(folder, verify=True), shop())
+    same(load(shop().save(folder, overwrite=True)), shop())
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["shop"]
+
+
+def test_what_a_cut_replacement_left_is_found_again(tmp_path):
+    folder = shop().save(tmp_path / "shop")
+    folder.rename(tmp_path / ".shop.replaced")
+    with pytest.raises(UnreadableFile) as caught:
+        load(folder)
+    says(caught.value, str(folder), ".shop.replaced")
+    with pytest.raises(ParameterError, match="overwrite=True"):  # it has its name again
+        shop().save(folder)
+    same(load(folder), shop())
+
+
+def test_one_at_a_time(tmp_path):
+    with (tmp_path / ".shop.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CannotWrite) as caught:
+            shop().save(tmp_path / "shop")
+    says(caught.value, str(tmp_path / "shop"))
+    assert caught.value.reason == "running"
+    shop().save(tmp_path / "shop")
+    assert [item.name for item in tmp_path.iterdir()] == ["shop"]
+
+
+def test_an_unfinished_run_is_not_thrown_away(tmp_path):
+    work = tmp_path / ".shop.unfinished"
+    work.mkdir()
+    (work / "plan.json").write_text("{}")
+    with pytest.raises(CannotWrite) as caught:
+        shop().save(tmp_path / "shop")
+    says(caught.value, str(tmp_path / "shop"), str(work), "crmkit generate")
+    assert (work / "plan.json").exists()
+    for path in (tmp_path / "shop", work):
+        with pytest.raises(UnreadableFile) as unread:
+            load(path)
+        says(unread.value, str(tmp_path / "shop"), str(work), "crmkit generate")
+    (work / "plan.json").rename(work / "orders.parquet")  # what a killed save leaves
+    same(load(shop().save(tmp_path / "shop")), shop())
+
+
+# --- what may be replaced -------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_replaced_without_being_told(tmp_path):
+    folder = shop().save(tmp_path / "a" / "b" / "shop", "csv")
+    before = files(tmp_path)
+    with pytest.raises(ParameterError) as caught:
+        shop().save(folder)
+    says(caught.value, str(folder), "customers.csv", "overwrite=True")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text('{"name": "a web app"}')
+    for path, found in ((tmp_path / "notes.txt", "notes.txt"), (tmp_path / "other", "manifest.json"), (tmp_path, "a")):
+        for overwrite in (True, False):
+            with pytest.raises(ParameterError) as caught:
+                shop().save(path, overwrite=overwrite)
+            says(caught.value, str(path), found)
+            assert caught.value.reason == "folder_not_ours"
+    (folder / "truth" / "my work.txt").write_text("mine")
+    with pytest.raises(ParameterError) as caught:
+        shop().save(folder, overwrite=True)
+    says(caught.value, str(folder), "truth/my work.txt")
+    (folder / "truth" / "my work.txt").unlink()
+    (folder / ".DS_Store").write_text("")
+    assert {f"a/b/shop/{name}" for name in files(folder)} - {"a/b/shop/.DS_Store"} == set(before)
+    shop().save(folder, overwrite=True)
+    (tmp_path / "empty").mkdir()
+    same(load(shop().save(tmp_path / "empty")), shop())
+    with pytest.raises(CannotWrite, match=r"notes\.txt"):
+        shop().save(tmp_path / "notes.txt" / "shop")
+
+
+# --- what was changed -----------------------------------------------------------------------------------------------
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def swapped(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(5, "refund_amount", pa.array([1.0, 2.0, 3.0])), path, store_schema=False)
+
+
+def other_database(statement: str):
+    def change(path: Path) -> None:
+        with duckdb.connect(path) as connection:
+            connection.execute(statement)
+
+    return change
+
+
+TAMPERED = [
+    ("parquet", "orders.parquet", Path.unlink, ("orders.parquet", "orders", "3")),
+    ("parquet", "orders.parquet", cut, ("orders.parquet",)),
+    ("parquet", "orders.parquet", swapped, ("orders.parquet", "orders")),
+    ("parquet", "orders.parquet", lambda path: pq.write_table(pa.table({"a": [1, 2, 3]}), path), ("order_id", "a (int64)")),
+    ("parquet", "orders.parquet", lambda path: pq.write_table(pq.read_table(path).slice(1), path), ("3", "2")),
+    ("csv", "orders.csv", lambda path: path.write_bytes(path.read_bytes() + b"4,,,,,\r\n"), ("orders.csv", "3", "4")),
+    ("csv", "orders.csv", lambda path: path.write_bytes(path.read_bytes().replace(b"4400", b"4500")), ("orders.csv",)),
+    ("csv", "orders.csv", lambda path: path.write_bytes(path.read_bytes().replace(b"-04-", b"/4/")), ("orders.csv",)),
+    ("csv", "orders.csv", lambda path: path.write_bytes(path.read_bytes().replace(b"order_id", b"id")), ("order_id",)),
+    ("csv", "orders.csv", lambda path: path.write_bytes(path.read_bytes()[:-30] + b"\xff\r\n"), ("orders.csv",)),
+    ("csv", "orders.csv", lambda path: path.write_bytes(b""), ("orders.csv",)),
+    ("duckdb", "crm.duckdb", Path.unlink, ("crm.duckdb",)),
+    ("duckdb", "crm.duckdb", lambda path: path.write_bytes(b"x" * 9000), ("crm.duckdb",)),
+    ("duckdb", "crm.duckdb", other_database("UPDATE main.orders SET net_amount = 1"), ("crm.duckdb", "orders")),
+    ("duckdb", "crm.duckdb", other_database("DELETE FROM main.orders WHERE order_id = '2'"), ("3", "2")),
+    ("duckdb", "crm.duckdb", other_database("DROP TABLE main.orders"), ("crm.duckdb", "orders")),
+    ("duckdb", "crm.duckdb", other_database("ALTER TABLE main.orders DROP net_amount"), ("net_amount",)),
+    (
+        "duckdb", "crm.duckdb",
+        other_database("DROP TABLE main.orders; CREATE VIEW main.orders AS SELECT * FROM main.customers"), ("orders",),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("format", "name", "change", "parts"), TAMPERED)
+def test_what_was_changed_is_noticed(tmp_path, format, name, change, parts):
+    folder = shop().save(tmp_path / "shop", format)
+    change(folder / name)
+    with pytest.raises(UnreadableFile) as caught:
+        _ = load(folder).orders
+    says(caught.value, *parts)
+    with pytest.raises(UnreadableFile):
+        load(folder, verify=True)
+
+
+@pytest.mark.parametrize("name", ["../orders.parquet", "/etc/passwd", "truth/../../orders.parquet", "..", "", "C:\\x", "a\0b", "link"])
+def test_no_file_outside_the_folder_is_read(tmp_path, name):
+    folder = shop().save(tmp_path / "shop")
+    (folder / "orders.parquet").rename(tmp_path / "orders.parquet")
+    (folder / "link").symlink_to(tmp_path / "orders.parquet")
+    edit(folder, lambda told: told["tables"]["orders"]["files"][0].update(file=name))
+    with pytest.raises(UnreadableFile) as caught:
+        load(folder)
+    says(caught.value, "manifest.json", repr(name))
+
+
+MANIFESTS = [
+    ("bad_manifest", lambda told: told.pop("layout"), ()),
+    ("bad_manifest", lambda told: told.update(format="xlsx"), ("xlsx",)),
+    ("bad_manifest", lambda told: told.update(zone="Mars/Base"), ("Mars/Base",)),
+    ("bad_manifest", lambda told: told.update(facts=[]), ("facts",)),
+    ("bad_manifest", lambda told: told["tables"].update({"../x": {}}), ("../x",)),
+    ("bad_manifest", lambda told: told["tables"]["orders"].update(files=[]), ("orders",)),
+    ("bad_manifest", lambda told: told["tables"]["orders"].update(files=3), ()),
+    ("bad_manifest", lambda told: told["tables"]["orders"]["columns"][0].update(kind="blob"), ("blob",)),
+    ("newer", lambda told: told.update(layout=99, crmkit="9.9"), ("9.9",)),
+]
+
+
+@pytest.mark.parametrize(("reason", "change", "parts"), MANIFESTS)
+def test_a_manifest_that_cannot_be_followed(tmp_path, reason, change, parts):
+    folder = shop().save(tmp_path / "shop")
+    edit(folder, change)
+    with pytest.raises(UnreadableFile) as caught:
+        load(folder)
+    says(caught.value, "manifest.json", *parts)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"x"', b"[" * 100_000])
+def test_a_manifest_that_is_none(tmp_path, content):
+    folder = shop().save(tmp_path / "shop")
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(UnreadableFile) as caught:
+        load(folder)
+    says(caught.value, "manifest.json")
+
+
+def test_folders_that_are_none(tmp_path):
+    shop().save(tmp_path / "salon_2024")
+    with pytest.raises(UnreadableFile) as caught:
+        load(tmp_path / "salon_2042")
+    says(caught.value, "salon_2042", str(tmp_path), "salon_2024")
+    with pytest.raises(UnreadableFile) as caught:
+        load(tmp_path / "zzz")
+    says(caught.value, "zzz", str(tmp_path))
+    assert caught.value.values["nearest"] == ""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "orders.csv").write_text("order_id,customer_id,ordered_at\n1,A,2024-01-01\n2,B,2024-01-01\n")
+    with pytest.raises(UnreadableFile) as caught:
+        load(tmp_path / "mine")
+    example = {"orders": str(tmp_path / "mine" / "orders.csv")}
+    says(caught.value, "manifest.json", "orders.csv", f"crmkit.load({example})")
+    assert len(load(example).orders) == 2
+
+
+@pytest.mark.parametrize("given", [{"columns": {"order_id": "番号"}}, {"dayfirst": True}, {"zone": "Europe/Berlin"}])
+def test_a_saved_folder_needs_no_explanation(tmp_path, given):
+    folder = shop().save(tmp_path / "shop")
+    with pytest.raises(ParameterError) as caught:
+        load(folder, **given)
+    says(caught.value, f"{next(iter(given))}=")
+
+
+@pytest.mark.parametrize("source", ["orders.parquet", Path("shop.tsv")])
+def test_one_file_alone_does_not_say_which_table_it_is(tmp_path, source):
+    with pytest.raises(ParameterError) as caught:
+        load(source)
+    says(caught.value, "{'orders': 'shop.csv'}", type(source).__name__)

@@ -26,13 +26,14 @@ POOLS = ROOT / "crmkit" / "simulator" / "pools"
 LOCALES = ("ja_JP", "en_US", "en_GB")
 DECADES = tuple(range(1930, 2030, 10))
 
-# Area codes of three digits. One of four that begins like one of them (0172 and 017) may have left it the numbers that
-# it cannot use itself, so these are safe only where they cannot be an exchange of the shorter code either.
-_THIRDS = {
-    "01": "15789", "02": "23456789", "04": "23456789", "05": "234589",
-    "07": "2356789", "08": "2346789", "09": "2356789",
+# Area codes with which longer ones begin. The longer may have left the shorter the numbers that it cannot use itself
+# (04-701… are in use, though exchanges of 047 never begin with 0), so those are nobody's only where they cannot be an
+# exchange of the shorter code either.
+_LAST_DIGITS = {
+    "0": "346", "01": "15789", "02": "23456789", "04": "23456789", "05": "234589", "07": "2356789", "08": "2346789",
+    "09": "2356789",
 }  # fmt: skip
-THREE_DIGIT_CODES = {two + third for two, thirds in _THIRDS.items() for third in thirds}
+SHORT_CODES = {begin + last for begin, digits in _LAST_DIGITS.items() for last in digits}
 # Numbers that begin like this belong to services of the whole country, whatever follows.
 SERVICES = ("0120", "0170", "0180", "0570", "0600", "0800", "0910", "0990")
 # Where libphonenumber names a city beyond the prefectural border for an area code that reaches across it.
@@ -123,7 +124,7 @@ def telephone(locale: str, code: str) -> str:
         return f"{code}-555-01##"
     if locale == "en_GB":
         return "" if code == "-" else code.replace("-", " ") + "###"
-    if len(code) == 4 and code[:3] in THREE_DIGIT_CODES and code[3] not in "01":
+    if any(code[:size] in SHORT_CODES and code[size] not in "01" for size in range(2, len(code))):
         return ""
     first = "1" if any(service.startswith(code + "0") for service in SERVICES) else "0"
     return f"{code}-{first}?{'#' * (4 - len(code))}-####"

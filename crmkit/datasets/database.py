@@ -94,25 +94,27 @@ def _quoted(name: str) -> str:
 
 def read_duckdb(path: Path, place: Place) -> Iterator[pa.Table]:
     """One table of a database, in pieces."""
-    with _opened(path, place) as connection:
+    with _opened(path, [place]) as connection:
         for batch in connection.sql(f"SELECT * FROM {_named(place)}").to_arrow_reader(ROW_GROUP):
             yield pa.table(batch)
 
 
-def count_duckdb(path: Path, place: Place) -> int:
-    """How many rows a table of a database has."""
-    with _opened(path, place) as connection:
-        return int(connection.sql(f"SELECT count(*) FROM {_named(place)}").fetchall()[0][0])
+def count_duckdb(path: Path, places: Sequence[Place]) -> list[int]:
+    """How many rows each of some tables of a database has."""
+    with _opened(path, places) as connection:
+        counts = (connection.sql(f"SELECT count(*) FROM {_named(place)}").fetchall() for place in places)
+        return [int(found[0][0]) for found in counts]
 
 
 @contextmanager
-def _opened(path: Path, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(path: Path, places: Sequence[Place]) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         with closing(duckdb.connect(path, read_only=True)) as connection:
-            # a table, not a view: a view of somebody else's making could read any file of this computer
+            # tables, not views: a view of somebody else's making could read any file of this computer
             tables = connection.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
-            if ("truth" if place.is_truth else "main", place.name) not in tables:
-                raise UnreadableFile("no_such_table", file=path, table=_named(place))
+            for place in places:
+                if ("truth" if place.is_truth else "main", place.name) not in tables:
+                    raise UnreadableFile("no_such_table", file=path, table=_named(place))
             yield connection
     except (duckdb.ConnectionException, duckdb.PermissionException) as error:  # open elsewhere in this process
         raise UnreadableFile("no_access", file=path, detail=str(error).splitlines()[0]) from None

@@ -172,9 +172,11 @@ def alone(out: Path) -> Iterator[None]:
     if file is None:
         raise CannotWrite("running", out=out)
     with file:
-        yield
-        if os.name == "posix":  # elsewhere an open file cannot be removed; an empty file stays
-            path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            if os.name == "posix":  # elsewhere an open file cannot be removed; an empty file stays
+                path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> IO[bytes] | None:

@@ -84,6 +84,11 @@ def _column(table: str, column: str, given: Any, model: Table | None) -> pa.Chun
         raise WrongType(
             "unfit", table=table, column=column, found=found, kind=kind, detail=str(error).splitlines()[0]
         ) from None
+    if kind in ("instant", "date"):
+        bounds = pc.min_max(pc.year(values)).as_py()
+        if bounds["min"] is not None and not 1 <= bounds["min"] <= bounds["max"] <= 9999:
+            found = f"{bounds['min']}–{bounds['max']}"
+            raise WrongType("years", table=table, column=column, found=found)
     if kind in ("amount", "number") and pc.any(pc.is_nan(values)).as_py():
         values = pc.if_else(pc.is_nan(values), None, values)
     return values

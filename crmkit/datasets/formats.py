@@ -236,8 +236,8 @@ def read_pieces(format: Format, path: Path, place: Place, columns: Sequence[Save
             yield piece
 
 
-def count_rows(format: Format, path: Path, place: Place) -> int | None:
-    """How many rows a file says it has; `None` where only reading it would tell.
+def count_rows(format: Format, path: Path, places: Sequence[Place]) -> list[int] | None:
+    """How many rows of each table a file says it has; `None` where only reading it would tell.
 
     Raises:
         UnreadableFile: the file is not what was written.
@@ -246,8 +246,8 @@ def count_rows(format: Format, path: Path, place: Place) -> int | None:
         if format == "duckdb":
             from crmkit.datasets.database import count_duckdb
 
-            return count_duckdb(path, place)
-        return int(pyarrow.parquet.read_metadata(path).num_rows) if format == "parquet" else None
+            return count_duckdb(path, places)
+        return [int(pyarrow.parquet.read_metadata(path).num_rows)] if format == "parquet" else None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from crmkit.datasets.manifest import (
     Format,
     Manifest,
     SavedColumn,
+    SavedFile,
     SavedTable,
     place_of,
     read_manifest,
@@ -52,22 +53,6 @@ class StoredTable:
     def rows(self) -> int:
         """How many rows it has, by the manifest."""
         return self.entry.rows
-
-    def refuse_changed(self) -> None:
-        """Stop at what can be told without reading the rows.
-
-        Raises:
-            UnreadableFile: a file is missing, or says that it has other rows than were written.
-        """
-        for file in self.entry.files:
-            path = place_of(self.folder, file.file)
-            if not path.is_file():
-                raise UnreadableFile(
-                    "part_missing", file=file.file, folder=self.folder, table=self.place.path, rows=f"{file.rows:,}"
-                )
-            found = count_rows(self.format, path, self.place)
-            if found is not None:
-                _refuse_other_rows(path, file.rows, found)
 
     def pieces(self) -> Iterator[pa.Table]:
         """All rows, a piece at a time; at the end of each file they are compared with what was written.
@@ -165,9 +150,24 @@ def open_saved(folder: Path) -> tuple[Manifest, dict[Place, StoredTable]]:
     places = {Place(name): entry for name, entry in manifest.tables.items()}
     places |= {Place(name, is_truth=True): entry for name, entry in (manifest.truth or {}).items()}
     stored = {place: StoredTable(folder, manifest.format, place, entry) for place, entry in places.items()}
-    for table in stored.values():
-        table.refuse_changed()
+    _refuse_changed(folder, manifest.format, stored.values())
     return manifest, stored
+
+
+def _refuse_changed(folder: Path, format: Format, tables: Iterable[StoredTable]) -> None:
+    """Stop at what can be told without reading the rows: files that are missing, or say they have other rows."""
+    inside: dict[str, list[tuple[Place, SavedFile]]] = {}
+    for table in tables:
+        for file in table.entry.files:
+            inside.setdefault(file.file, []).append((table.place, file))
+    for name, parts in inside.items():
+        path = place_of(folder, name)
+        if not path.is_file():
+            place, file = parts[0]
+            raise UnreadableFile("part_missing", file=name, folder=folder, table=place.path, rows=f"{file.rows:,}")
+        counts = count_rows(format, path, [place for place, _ in parts])
+        for (_, file), found in zip(parts, counts or (), strict=counts is not None):
+            _refuse_other_rows(path, file.rows, found)
 
 
 def _refuse_no_folder(folder: Path) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from crmkit.estimate import LEVEL
+from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.scene import digits
 from crmkit.simulator.engine import FAMILY, Life, live
-from crmkit.simulator.exact import Floats, Ints
 from crmkit.simulator.plan import BLOCK, Plan, plan
 from crmkit.simulator.progress import watched
 from crmkit.texts import text
@@ -23,14 +23,17 @@ from crmkit.texts import text
 OUTCOMES = ("stayed", "orders", "net_amount", "profit", "cost", "satisfaction", "tickets", "brought", "silent")
 UNITS = {"stayed": "share", "net_amount": "JPY", "profit": "JPY", "cost": "JPY", "satisfaction": "score"}
 
+REMEMBERED = 4
+_remembered: dict[Any, tuple[Any, World]] = {}  # holds the scenario too, so that its id stays its own
+
 
 @dataclass(frozen=True)
 class World:
     """What became of each customer who came by themselves, those they brought counted with them."""
 
-    outcomes: dict[str, Floats]
-    weekly_orders: Ints
-    weekly_net: Floats
+    outcomes: dict[str, Column]
+    weekly_orders: Column
+    weekly_net: Column
 
 
 @dataclass(frozen=True)
@@ -153,13 +156,15 @@ def compare(
     return compare_worlds(before, moved, world_of(before), world_of(after))
 
 
-def compare_worlds(before: Plan, moved: Mapping[str, tuple[float, float]], baseline: World, changed: World) -> Comparison:
+def compare_worlds(
+    before: Plan, moved: Mapping[str, tuple[float, float]], baseline: World, changed: World
+) -> Comparison:
     """Two worlds of the same customers side by side."""
     return Comparison(before, dict(moved), baseline, changed)
 
 
 def world_of(plan: Plan) -> World:
-    """Live a plan, keeping what became of each customer; small worlds are remembered, as a slider asks again and again."""
+    """Live a plan and keep what became of each customer; the last worlds are remembered, as a slider asks again."""
     key = (plan.scenario.name, id(plan.scenario), plan.levers, plan.customers, plan.weeks, plan.seed)
     if key not in _remembered:
         parts = []
@@ -173,16 +178,12 @@ def world_of(plan: Plan) -> World:
     return _remembered[key][1]
 
 
-REMEMBERED = 4
-_remembered: dict[Any, tuple[Any, World]] = {}  # holds the scenario too, so that its id stays its own
-
-
 def _outcomes(life: Life, n: int) -> World:
     """Sums over each family: a customer, and all who came through them."""
     crowd, scenario = life.crowd, life.shop.scenario
     family = (crowd.number - int(crowd.number[0])) // FAMILY
 
-    def total(values: Any) -> Floats:
+    def total(values: Any) -> Column:
         return np.bincount(family, weights=values, minlength=n)
 
     orders, tickets = life.log.table("orders"), life.log.table("tickets")
@@ -196,7 +197,7 @@ def _outcomes(life: Life, n: int) -> World:
     earned = np.bincount(family[who], weights=margin, minlength=n)
     cost = total(crowd.cost)
     raised = family[tickets["who"]] if tickets else np.zeros(0, np.int64)
-    outcomes = {
+    outcomes: dict[str, Column] = {
         "stayed": crowd.alive[:n].astype(np.float64),
         "orders": np.bincount(family[who], minlength=n).astype(np.float64),
         "net_amount": np.bincount(family[who], weights=net, minlength=n),
@@ -212,7 +213,7 @@ def _outcomes(life: Life, n: int) -> World:
     )
 
 
-def _product_cost(scenario: Any, orders: Mapping[str, Any], paid: Any) -> Floats:
+def _product_cost(scenario: Any, orders: Mapping[str, Any], paid: Any) -> Column:
     if "main" not in orders:
         return np.zeros(0)
     cost = np.array([one.cost for one in scenario.products], dtype=np.float64)

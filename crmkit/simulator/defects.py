@@ -49,7 +49,7 @@ class Defects:
         kana_in_name_share: Names that hold the reading in place of the kanji.
         width_share: Names, readings, e-mail addresses and postal codes in half-width katakana or full-width letters,
             digits and spaces; in Japanese shops only. Each cell draws by itself.
-        phone_format_share: Telephone numbers without hyphens, with spaces or dots, with +81 or in full width.
+        phone_format_share: Telephone numbers in one piece, with spaces or dots for hyphens, with +81 or in full width.
         channel_spelling_share: Channels of orders and tickets as "Web", "WEB " or "ウェブ".
         unit_share: Orders whose `net_amount` is in thousands of yen, or with 10% tax (part of a yen dropped); the
             other amounts of the row stay, so that gross less discount no longer gives it.

@@ -11,28 +11,22 @@ Satisfaction and loyalty run from 0 to 1, 0.5 being neutral: there every factor 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from crmkit.simulator.calendar import EVER, WEEK, Clock, clock
-from crmkit.simulator.exact import Floats, Ints, Words, beta, customer_keys, gamma, pick, scramble
-from crmkit.simulator.levers import Levers
+from crmkit.simulator.calendar import EVER, WEEK
+from crmkit.simulator.crowd import NEVER, Column, Crowd, gather
+from crmkit.simulator.exact import Floats, Ints, draws, gamma, pick, poisson
+from crmkit.simulator.log import Arrays, Log
 from crmkit.simulator.scenario import Scenario
-
-Column = np.ndarray[Any, Any]
-Arrays = dict[str, Column]
+from crmkit.simulator.shop import Shop
 
 # addresses of draws
-TRAITS, WEEKS, SENDS, ORDERS, RECURRING = 0, 1 << 24, 1 << 28, 1 << 32, 1 << 40
+WEEKS, SENDS, ORDERS, RECURRING = 1 << 24, 1 << 28, 1 << 32, 1 << 40
 DRAWS_PER_ORDER = 64
 
 FAMILY = 100  # numbers set aside for each customer and those who come through them
-NEVER = -(1 << 20)  # a week before all weeks
-NOT_LEFT = 1 << 20
 WAVE_WEEKS = 26  # between surveys of all customers
 LISTED_WEEKS = 26  # so long after the last order the shop still writes
 WINBACK_WEEKS = 16
@@ -44,217 +38,6 @@ QUESTION, REQUEST, COMPLAINT, RETURN = range(4)
 TIER_AMOUNTS = (0, 60_000, 150_000)  # regular, silver, gold: spent in all
 POINTS_TO_REDEEM = 300
 POINTS_LAST_WEEKS = 52
-PROBLEM_EVERY_WEEKS = 36
-PROBLEM_FACTOR = 4.0  # so much likelier is a defect while its cause is not mended
-MENDED_FACTOR = 0.5
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A cause of defects: which product, and the weeks in which it begins and is mended."""
-
-    product: int
-    starts: int
-    mended: int
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A scenario with its levers set, ready to be lived: what is the same for all customers."""
-
-    scenario: Scenario
-    levers: Levers
-    seed: int
-    weeks: int
-    clock: Clock
-    problems: tuple[Problem, ...]
-    defect_factor: Floats  # (weeks, products)
-    forced_arms: Mapping[int, int]  # campaign week -> arm, to see both sides of a campaign
-
-
-def open_shop(scenario: Scenario, *, weeks: int, seed: int, levers: Levers, arms: Mapping[int, int] | None = None) -> Shop:
-    """Set a shop up for so many weeks."""
-    problems = tuple(_problems(scenario, weeks, seed, levers))
-    factor = np.ones((weeks, len(scenario.products)))
-    for one in problems:
-        factor[one.starts : one.mended, one.product] *= PROBLEM_FACTOR
-        factor[one.mended :, one.product] *= MENDED_FACTOR
-    return Shop(scenario, levers, seed, weeks, clock(scenario, weeks), problems, factor, arms or {})
-
-
-def _problems(scenario: Scenario, weeks: int, seed: int, levers: Levers) -> list[Problem]:
-    """When something goes wrong for a reason does not depend on any lever; how long it lasts does."""
-    shares = [one.share for one in scenario.products]
-    found = []
-    for n in range(weeks // PROBLEM_EVERY_WEEKS):
-        u = draws(customer_keys(seed, np.array([0])), n, 1)[:, 0]
-        starts = int(n * PROBLEM_EVERY_WEEKS + 4 + u[0] * (PROBLEM_EVERY_WEEKS - 8))
-        mended = min(starts + max(int(levers.root_cause_days / 7), 1), weeks)
-        found.append(Problem(int(pick(u[1:2], shares)[0]), starts, mended))
-    return found if levers.defect_rate > 0 else []
-
-
-def draws(keys: Words, address: int | Ints, count: int) -> Floats:
-    """`3 * count` uniform numbers for each key, as rows: three of 21 bits from each of `count` addresses."""
-    steps = (np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))[:, None]
-    at = np.asarray(address).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = scramble(keys + at + steps)
-    out = np.empty((3 * count, len(keys)))
-    for part in range(3):
-        out[part::3] = ((z >> np.uint64(21 * part)) & np.uint64(0x1FFFFF)) * 2.0**-21
-    return out
-
-
-def poisson(u: Floats, mean: Floats, most: int) -> Ints:
-    """How many events with this mean, by the inverse of the distribution; nothing above `most`."""
-    chance = mean / 16  # e^-mean by its series, taken of a sixteenth and squared four times
-    none = 1 / (1 + chance * (1 + chance / 2 * (1 + chance / 3 * (1 + chance / 4 * (1 + chance / 5 * (1 + chance / 6))))))
-    for _ in range(4):
-        none = none * none
-    count = np.zeros(len(u), dtype=np.int64)
-    step, reached = none, none
-    for n in range(1, most + 1):
-        more = u >= reached
-        if not more.any():
-            break
-        count += more
-        step = step * mean / n
-        reached = reached + step
-    return count
-
-
-class Log:
-    """What happened, column by column."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, dict[str, list[Column]]] = defaultdict(lambda: defaultdict(list))
-        self.rows: dict[str, int] = defaultdict(int)
-
-    def add(self, table: str, who: Ints, **columns: Column | int | float) -> None:
-        """Add one event for each of `who`."""
-        if len(who):
-            parts = self._parts[table]
-            parts["who"].append(who)
-            for name, values in columns.items():
-                parts[name].append(values if isinstance(values, np.ndarray) else np.full(len(who), values))
-            self.rows[table] += len(who)
-
-    def table(self, name: str) -> Arrays:
-        """All events of a kind; no columns if there was none."""
-        return {column: np.concatenate(parts) for column, parts in self._parts[name].items()}
-
-
-@dataclass
-class Crowd:
-    """The customers of a block: traits that stay, and a state that moves. One array each, one place each customer."""
-
-    number: Ints  # (base + 1) * 100 + who in the family
-    parent: Ints  # place of who brought them; -1 = came by themselves
-    generation: Ints
-    start: Ints  # week of the first order (or of registering, for those who never buy)
-    key: Words
-    rate: Floats  # orders a week
-    eager: Floats  # 0-1: how the rate compares; what VIPs and members are chosen by
-    leaving: Floats  # weekly hazard in a neutral mood
-    leave_after: Floats  # chance to leave after a repeat order
-    once: Column  # comes only once
-    browser: Column  # never buys
-    price_sensitivity: Floats
-    spend: Floats  # factor on the price list
-    usual: Ints  # product
-    channel: Ints
-    base_satisfaction: Floats
-    preferred: Column  # is served first
-    joins: Floats  # chance to join the programme, at an order
-    opt_in: Column
-    satisfaction: Floats
-    loyalty: Floats
-    boost: Floats  # of the order rate, from what the shop sent
-    fatigue: Floats  # messages lately
-    alive: Column
-    left: Ints  # week of leaving
-    last_order: Ints
-    orders: Ints
-    spent: Floats
-    cost: Floats  # what the shop spent on this customer, products apart
-    member: Ints  # week of joining; NEVER = no member
-    points: Ints
-    coupon: Ints  # week * 4 + kind of the campaign whose coupon is at hand
-    due: Ints  # week of the next delivery; NEVER = no subscriber
-    recurring: Ints  # week in which an unsolved matter comes up again
-    silent: Ints  # bad experiences never told
-
-    def __len__(self) -> int:
-        return len(self.number)
-
-    def with_more(self, others: Crowd) -> Crowd:
-        """These and others behind them."""
-        return Crowd(
-            **{one.name: np.concatenate([getattr(self, one.name), getattr(others, one.name)]) for one in fields(self)}
-        )
-
-
-def gather(shop: Shop, numbers: Ints, *, parent: Ints | None = None, generation: Ints | None = None, start: Ints | None = None) -> Crowd:
-    """Customers as they are before anything happens to them."""
-    buying, people, feeling = shop.scenario.buying, shop.scenario.people, shop.scenario.feeling
-    key, n = customer_keys(shop.seed, numbers), len(numbers)
-    u = draws(key, TRAITS, 6)
-    rate = gamma(key, TRAITS + 10, buying.rate_halves) * (buying.orders_per_week * 2 / buying.rate_halves)
-    eager = rate / (rate + buying.orders_per_week)
-    low, high = feeling.satisfaction
-    satisfaction = low + (high - low) * u[0]
-    halves_a, halves_b = buying.leave_after_order
-    coin = bool(shop.levers.randomize)
-    if start is None:
-        opening = np.where(u[1] < people.regulars_share, 6.0, 0.94 * shop.weeks)
-        start = np.minimum((u[2] * opening).astype(np.int64), shop.weeks - 1)
-    browser = u[6] < people.browsers_share
-    subscribes = (u[3] < buying.subscriber_share) & ~browser
-    return Crowd(
-        number=numbers,
-        parent=np.full(n, -1) if parent is None else parent,
-        generation=np.zeros(n, dtype=np.int64) if generation is None else generation,
-        start=start,
-        key=key,
-        rate=rate,
-        eager=eager,
-        leaving=buying.leaving_per_week * (0.5 + u[4]),
-        leave_after=beta(key, TRAITS + 40, halves_a, halves_b) if halves_a else np.zeros(n),
-        once=(u[5] < buying.once_only_share) & ~subscribes,
-        browser=browser,
-        price_sensitivity=u[7],
-        spend=_spend_factor(key, buying.spend_between),
-        usual=pick(u[8], [one.share for one in shop.scenario.products]),
-        channel=pick(u[9], list(people.order_channel.values())),
-        base_satisfaction=satisfaction,
-        # who is served first, and who joins, are chosen by how much they buy: that is the confounding, and a coin its cure
-        preferred=(u[10] < 0.3) if coin else (0.5 * u[10] + eager > 0.85),
-        joins=np.full(n, 0.4) if coin else 0.4 * eager * eager * 2,
-        opt_in=u[11] < shop.scenario.contact.opt_in_share,
-        satisfaction=satisfaction.copy(),
-        loyalty=np.full(n, 0.3),
-        boost=np.zeros(n),
-        fatigue=np.zeros(n),
-        alive=np.zeros(n, dtype=bool),
-        left=np.full(n, NOT_LEFT),
-        last_order=np.full(n, NEVER),
-        orders=np.zeros(n, dtype=np.int64),
-        spent=np.zeros(n),
-        cost=np.zeros(n),
-        member=np.full(n, NEVER),
-        points=np.zeros(n, dtype=np.int64),
-        coupon=np.full(n, NEVER),
-        due=np.where(subscribes, start, NEVER),
-        recurring=np.full(n, NEVER),
-        silent=np.zeros(n, dtype=np.int64),
-    )
-
-
-def _spend_factor(key: Words, halves: int) -> Floats:
-    """An inverse gamma factor with mean 1: the customers' side of gamma-gamma spending."""
-    if halves <= 2:
-        return np.ones(len(key))
-    return (halves / 2 - 1) / np.maximum(gamma(key, TRAITS + 60, halves), 1e-9)
 
 
 @dataclass(frozen=True)
@@ -308,7 +91,9 @@ class _Weeks:
         u = draws(self.crowd.key, WEEKS + week * 4, 1)
         self.send(week)
         count = self.wish(week, u[0])
-        count[new] = np.where(self.crowd.browser[new], 0, np.minimum(count[new] + 1, self.shop.scenario.buying.most_per_week))
+        count[new] = np.where(
+            self.crowd.browser[new], 0, np.minimum(count[new] + 1, self.shop.scenario.buying.most_per_week)
+        )
         self.order(week, count)
         self.serve(week)
         self.leave(week, u[1], new)
@@ -327,7 +112,7 @@ class _Weeks:
             return
         since = week - np.maximum(crowd.last_order, crowd.start)
         known = crowd.opt_in & (since > 0) & (since <= LISTED_WEEKS)
-        # whom a campaign is aimed at: likely buyers, which is why its readers buy more than others even if it does nothing
+        # a campaign is aimed at likely buyers: its readers would buy more than others even if it did nothing
         likely = known if levers.randomize else known & (crowd.eager > 0.4)
         strength = contact.campaign_lift * (0.4 + 6 * levers.campaign_discount)
         if newsletter:
@@ -347,9 +132,21 @@ class _Weeks:
         personal = u[1] < self.shop.levers.personalized_share
         tired = u[2] < 0.001 + 0.002 * crowd.fatigue[who]
         if self.watch:
-            self.log.add("sends", who, week=week, kind=kind, treated=treated, personal=personal, leaves=tired & treated, alive=crowd.alive[who], satisfaction=crowd.satisfaction[who])
+            self.log.add(
+                "sends",
+                who,
+                week=week,
+                kind=kind,
+                treated=treated,
+                personal=personal,
+                leaves=tired & treated,
+                alive=crowd.alive[who],
+                satisfaction=crowd.satisfaction[who],
+            )
         reached, personal, tired = who[treated], personal[treated], tired[treated]
-        crowd.boost[reached] += lift * (0.85 + 0.5 * personal) * (0.5 + crowd.price_sensitivity[reached] if kind else 1.0)
+        crowd.boost[reached] += (
+            lift * (0.85 + 0.5 * personal) * (0.5 + crowd.price_sensitivity[reached] if kind else 1.0)
+        )
         crowd.fatigue[reached] += 1
         crowd.cost[reached] += self.shop.scenario.money.message
         crowd.opt_in[reached[tired]] = False
@@ -412,8 +209,10 @@ class _Weeks:
         paid = self._pay(week, who, basket, cancelled, u[6:9])
         went = self._experience(week, who, basket, cancelled, u[9:13])
         number = self.log.rows["orders"] + np.arange(len(who))
-        self.log.add("orders", who, week=week, nth=nth, at=at, cancelled=cancelled, first=crowd.orders[who] == 0,
-                     subscription=crowd.due[who] != NEVER, **basket, **paid, **went, satisfaction=crowd.satisfaction[who])  # fmt: skip
+        self.log.add(
+            "orders", who, week=week, nth=nth, at=at, cancelled=cancelled, first=crowd.orders[who] == 0,
+            subscription=crowd.due[who] != NEVER, satisfaction=crowd.satisfaction[who], **basket, **paid, **went,
+        )  # fmt: skip
         self._tell(week, who, address, number, at, basket, cancelled, went, u[13:16])
         done = who[~cancelled]
         crowd.spent[done] += paid["net"][~cancelled]
@@ -427,9 +226,17 @@ class _Weeks:
         """What is bought: the usual or something else, an extra, and what was offered and accepted."""
         crowd, buying, levers = self.crowd, self.shop.scenario.buying, self.shop.levers
         products = self.shop.scenario.products
-        main = np.where(u[0] < buying.variety, pick(u[0] / max(buying.variety, 1e-9), [one.share for one in products]), crowd.usual[who])
+        main = np.where(
+            u[0] < buying.variety,
+            pick(u[0] / max(buying.variety, 1e-9), [one.share for one in products]),
+            crowd.usual[who],
+        )
         has_extra = sum(self.extra) > 0
-        extra = np.where(u[1] < buying.extra_share, pick(u[1] / max(buying.extra_share, 1e-9), self.extra), -1) if has_extra else np.full(len(who), -1)
+        extra = (
+            np.where(u[1] < buying.extra_share, pick(u[1] / max(buying.extra_share, 1e-9), self.extra), -1)
+            if has_extra
+            else np.full(len(who), -1)
+        )
         offered = u[2] < levers.offer_share
         upsell = offered & (u[3] < 0.5) & (self.upgrade[main] >= 0)
         accepted = offered & (u[4] < 0.25 * (0.5 + crowd.satisfaction[who]) * (1.5 - crowd.price_sensitivity[who]))
@@ -441,7 +248,13 @@ class _Weeks:
         if buying.spend_within:
             price = price * gamma(crowd.key[who], address + 48, buying.spend_within) * (2 / buying.spend_within)
         offer = np.where(upsell, 2, np.where(cross, 1, 0))
-        return {"main": main, "extra": extra, "price": np.maximum(np.floor(price + 0.5), 1.0), "offer": offer, "accepted": accepted & (offer > 0)}
+        return {
+            "main": main,
+            "extra": extra,
+            "price": np.maximum(np.floor(price + 0.5), 1.0),
+            "offer": offer,
+            "accepted": accepted & (offer > 0),
+        }
 
     def _pay(self, week: int, who: Ints, basket: Arrays, cancelled: Column, u: Floats) -> Arrays:
         """Gross, discounts and points used, in whole yen."""
@@ -474,7 +287,18 @@ class _Weeks:
         crowd.cost[who] += money.inspection * (inspected & ~cancelled) + money.follow_up * followed
         return {"went": went, "inspected": inspected, "defect": defect, "severity": severity, "followed": followed}
 
-    def _tell(self, week: int, who: Ints, address: int, number: Ints, at: Ints, basket: Arrays, cancelled: Column, went: Arrays, u: Floats) -> None:
+    def _tell(
+        self,
+        week: int,
+        who: Ints,
+        address: int,
+        number: Ints,
+        at: Ints,
+        basket: Arrays,
+        cancelled: Column,
+        went: Arrays,
+        u: Floats,
+    ) -> None:
         """Who speaks up after an order, about what; the rest of the unhappy say nothing."""
         crowd, contact, levers = self.crowd, self.shop.scenario.contact, self.shop.levers
         bad_day = went["went"] < (0.22 if self.shop.scenario.feeling.experience else 0.0)
@@ -482,7 +306,9 @@ class _Weeks:
         voiced = unhappy & (u[0] < (0.2 + 0.5 * levers.feedback_desk) * (0.6 + 0.2 * went["severity"]))
         crowd.silent[who] += unhappy & ~voiced
         asks = ~unhappy & (u[1] < contact.questions_per_order)
-        kind = np.where(voiced, np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT), np.where(u[2] < 0.3, REQUEST, QUESTION))
+        kind = np.where(
+            voiced, np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT), np.where(u[2] < 0.3, REQUEST, QUESTION)
+        )
         some = np.flatnonzero(voiced | asks)
         severity = np.where(voiced, np.maximum(went["severity"], 1), 0)
         self.raised.append((who[some], np.full(len(some), address), number[some], at[some], kind[some], severity[some]))
@@ -521,8 +347,11 @@ class _Weeks:
         again = ~solved & (u[4] < 0.5)
         crowd.recurring[who[again]] = week + 2
         opened = np.minimum(at + 1800 + (u[5] * u[5] * 200_000).astype(np.int64) // 60 * 60, (week + 1) * WEEK - 60)
-        self.log.add("tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity, hours=hours, first=first,
-                     solved=solved, apologised=sorry, compensation=paid, satisfaction=crowd.satisfaction[who], follows=address >= RECURRING)  # fmt: skip
+        self.log.add(
+            "tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity,
+            hours=hours, first=first, solved=solved, apologised=sorry, compensation=paid,
+            satisfaction=crowd.satisfaction[who], follows=address >= RECURRING,
+        )  # fmt: skip
 
     def _programme(self, week: int, who: Ints, number: Ints, net: Floats, u: Floats) -> None:
         """Joining, earning points and rising: only where there is a programme."""
@@ -539,11 +368,15 @@ class _Weeks:
         if self.watch:
             self.log.add("programme", who[joins], week=week, order=number[joins], kind=0, points=0, value=0.0, tier=0)
             earns = earned > 0
-            self.log.add("programme", who[earns], week=week, order=number[earns], kind=1, points=earned[earns], value=0.0, tier=0)
+            self.log.add(
+                "programme", who[earns], week=week, order=number[earns], kind=1, points=earned[earns], value=0.0, tier=0
+            )
             spent = crowd.spent[who]
             for tier, amount in enumerate(TIER_AMOUNTS[1:], start=1):
                 rises = member & (spent >= amount) & ((spent - net < amount) | joins)
-                self.log.add("programme", who[rises], week=week, order=number[rises], kind=4, points=0, value=0.0, tier=tier)
+                self.log.add(
+                    "programme", who[rises], week=week, order=number[rises], kind=4, points=0, value=0.0, tier=tier
+                )
 
     # --- staying and leaving
 
@@ -551,7 +384,9 @@ class _Weeks:
         """Some come once only; after a repeat order some leave, more often the unhappy."""
         crowd = self.crowd
         first = crowd.orders[who] == 1
-        leaves = np.where(first, crowd.once[who], u < crowd.leave_after[who] * 2 * (1 - np.clip(crowd.satisfaction[who], 0, 1)))
+        leaves = np.where(
+            first, crowd.once[who], u < crowd.leave_after[who] * 2 * (1 - np.clip(crowd.satisfaction[who], 0, 1))
+        )
         gone = who[leaves & (crowd.due[who] == NEVER)]
         crowd.alive[gone] = False
         crowd.left[gone] = week
@@ -559,7 +394,9 @@ class _Weeks:
     def leave(self, week: int, u: Floats, new: Ints) -> None:
         """The quiet leaving of every week: unhappiness and lack of attachment drive it, membership holds."""
         crowd, levers = self.crowd, self.shop.levers
-        hazard = crowd.leaving * (1.8 - 1.6 * crowd.satisfaction) * (1.6 - 1.2 * crowd.loyalty) * (1 + 0.03 * crowd.fatigue)
+        hazard = (
+            crowd.leaving * (1.8 - 1.6 * crowd.satisfaction) * (1.6 - 1.2 * crowd.loyalty) * (1 + 0.03 * crowd.fatigue)
+        )
         held = 0.3 * min((levers.points_rate + levers.member_discount) / 0.03, 1.0)
         if held:
             hazard *= 1 - held * (crowd.member != NEVER)
@@ -569,7 +406,7 @@ class _Weeks:
         crowd.left[leaves] = week
 
     def recommend(self, week: int, u: Floats) -> None:
-        """Every other week happy and attached customers bring others, who begin a life of their own some weeks later."""
+        """Every other week the happy and attached bring others, who begin a life of their own some weeks later."""
         crowd, levers, contact = self.crowd, self.shop.levers, self.shop.scenario.contact
         if not contact.referrals_per_week or week % 2:
             return
@@ -624,7 +461,14 @@ class _Weeks:
             self._gift(week)
         if self.watch and week % WAVE_WEEKS == WAVE_WEEKS - 1:
             who = np.flatnonzero((crowd.orders > 0) & (week - crowd.last_order <= LISTED_WEEKS))
-            self.log.add("waves", who, week=week, satisfaction=crowd.satisfaction[who], loyalty=crowd.loyalty[who], alive=crowd.alive[who])
+            self.log.add(
+                "waves",
+                who,
+                week=week,
+                satisfaction=crowd.satisfaction[who],
+                loyalty=crowd.loyalty[who],
+                alive=crowd.alive[who],
+            )
 
     def _expire(self, week: int) -> None:
         crowd = self.crowd
@@ -636,7 +480,9 @@ class _Weeks:
     def _gift(self, week: int) -> None:
         crowd, gift = self.crowd, self.shop.levers.anniversary_gift
         since = week - crowd.member
-        who = np.flatnonzero((crowd.member != NEVER) & (since > 0) & (since % 52 == 0) & (week - crowd.last_order <= LISTED_WEEKS))
+        who = np.flatnonzero(
+            (crowd.member != NEVER) & (since > 0) & (since % 52 == 0) & (week - crowd.last_order <= LISTED_WEEKS)
+        )
         crowd.satisfaction[who] += 0.08 * gift / (gift + 1000)
         crowd.cost[who] += gift
         self.log.add("gifts", who, week=week, value=gift)
@@ -664,7 +510,11 @@ def _one_each(parts: list[tuple[Ints, ...]]) -> list[tuple[Ints, ...]]:
 
 def _count_within(groups: Ints) -> Ints:
     """0, 1, 2, … within runs of equal numbers."""
-    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]])) if len(groups) else np.zeros(0, dtype=np.int64)
+    begins = (
+        np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+        if len(groups)
+        else np.zeros(0, dtype=np.int64)
+    )
     return np.arange(len(groups)) - np.repeat(begins, np.diff(np.append(begins, len(groups))))
 
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Ints = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Ints = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 _STEP = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio: addresses next to each other land far apart
 _FULL = (1 << 64) - 1
@@ -77,6 +77,17 @@ def three(drawn: Words) -> tuple[Floats, Floats, Floats]:
         ((drawn >> np.uint64(21)) & mask) * 2.0**-21,
         ((drawn >> np.uint64(42)) & mask) * 2.0**-21,
     )
+
+
+def draws(keys: Words, address: int | Ints, count: int) -> Floats:
+    """`3 * count` uniform numbers for each key, as rows: three of 21 bits from each of `count` addresses."""
+    steps = (np.arange(count, dtype=np.uint64) * np.uint64(_STEP))[:, None]
+    at = np.asarray(address).astype(np.uint64) * np.uint64(_STEP)
+    z = scramble(keys + at + steps)
+    out = np.empty((3 * count, len(keys)))
+    for part in range(3):
+        out[part::3] = ((z >> np.uint64(21 * part)) & np.uint64(0x1FFFFF)) * 2.0**-21
+    return out
 
 
 def pick(u: Floats, weights: Sequence[float]) -> Ints:
@@ -195,3 +206,23 @@ def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
     for coefficient in coefficients[1:]:
         total = total * x + coefficient
     return total
+
+
+def poisson(u: Floats, mean: Floats, most: int) -> Ints:
+    """How many events with this mean, by the inverse of the distribution; nothing above `most`."""
+    chance = mean / 16  # e^-mean by its series, taken of a sixteenth and squared four times
+    none = 1 / (
+        1 + chance * (1 + chance / 2 * (1 + chance / 3 * (1 + chance / 4 * (1 + chance / 5 * (1 + chance / 6)))))
+    )
+    for _ in range(4):
+        none = none * none
+    count = np.zeros(len(u), dtype=np.int64)
+    step, reached = none, none
+    for n in range(1, most + 1):
+        more = u >= reached
+        if not more.any():
+            break
+        count += more
+        step = step * mean / n
+        reached = reached + step
+    return count

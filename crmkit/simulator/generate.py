@@ -13,8 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from crmkit.datasets.drafts import _alone as alone
-from crmkit.datasets.drafts import refuse_existing
+from crmkit.datasets.drafts import alone, refuse_existing
 from crmkit.datasets.manifest import FORMATS, Format
 from crmkit.errors import CannotWrite, ParameterError
 from crmkit.simulator.parts import Blocks, Note, block_name, note_of, write_block

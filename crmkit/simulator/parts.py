@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from crmkit.datasets.drafts import _keep_names as keep_names
+from crmkit.datasets.drafts import keep_names
 from crmkit.datasets.engines import ARROW, kind_of
 from crmkit.datasets.formats import Place, write_csv_rows, write_parquet
 from crmkit.datasets.hashes import Fingerprint

@@ -10,8 +10,8 @@ Nobody's telephone:
 
 - Japan, fixed lines: in the numbering plan the exchange that follows the area code never begins with 0 or 1, since a
   leading 0 dials another area and a leading 1 a service such as 110. Here the first two digits of an exchange are 0
-  or 1, so that a number is nobody's also where one area code begins like another (024-01… read as 0240-1…). Where the
-  digits could still be a number of another code (0172-01… read as 017-201…), people have mobile numbers only.
+  or 1, so that a number is nobody's also if read by a longer area code (024-01… as 0240-1…). Where the digits could be
+  a number of a shorter code (047-01… as 04-701…, which are in use), people have mobile numbers only.
 - Japan, mobile: the digit after 070 and 090 is never 0 (080-0 is a toll-free service, and so is not used).
 - United States: 555-0100 to 555-0199 of each area code, kept free for fiction.
 - United Kingdom: the ranges that Ofcom keeps free for drama, mobile 07700 900000 to 900999 among them.
@@ -454,8 +454,8 @@ def _from_faker(keys: Words, numbers: Ints, locale: str, female: Any) -> dict[st
         place = [_ask(fake, "postcode"), _ask(fake, "administrative_unit", "region"), _ask(fake, "city")]
         email = f"customer{number}@{DOMAINS[key % len(DOMAINS)]}"
         rows.append((_whole_name(locale, given, family), email, *(place if has_places else [None] * 3)))
-    columns = zip(("name", "email", "postal_code", "prefecture", "city"), zip(*rows, strict=True), strict=False)
-    found = {column: pa.array(values, pa.string()) for column, values in columns}
+    columns = ("name", "email", "postal_code", "prefecture", "city")
+    found = {column: pa.array([row[at] for row in rows], pa.string()) for at, column in enumerate(columns)}
     places = {column: found[column].dictionary_encode() for column in ("prefecture", "city")}
     # no telephone: what Faker makes up may be somebody's, and not every country keeps numbers free
     return found | places | dict.fromkeys(("name_kana", "phone"), pa.nulls(len(rows), pa.string()))

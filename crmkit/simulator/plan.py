@@ -4,7 +4,7 @@ other, so that they can be made in any order and by several workers."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from crmkit.errors import ParameterError
 from crmkit.simulator import scenario as business
-from crmkit.simulator.emit import contacts, marketing, opinions, sales, service, shop, truth
+from crmkit.simulator.emit import contacts, marketing, opinions, sales, service, truth
+from crmkit.simulator.emit import shop as house
 from crmkit.simulator.emit.scene import Scene
-from crmkit.simulator.engine import Shop, live, open_shop
+from crmkit.simulator.engine import live
 from crmkit.simulator.levers import Levers
 from crmkit.simulator.people import check_locale
+from crmkit.simulator.shop import Shop, open_shop
 from crmkit.simulator.size import check_counts
 
 FORMAT = 1  # counts up when the same seed would give another world
@@ -57,8 +59,6 @@ class Plan:
     @property
     def facts(self) -> dict[str, Any]:
         """What a manifest says of the world."""
-        from dataclasses import asdict
-
         return {
             "scenario": self.scenario.name,
             "customers": self.customers,
@@ -88,7 +88,7 @@ class Plan:
 
     def shop(self, totals: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, pa.Table]:
         """The tables of the shop as a whole, from the sums of all blocks."""
-        return shop.shop_tables(self.opened, totals, self.language)
+        return house.shop_tables(self.opened, totals, self.language)
 
 
 _EMITTERS: dict[str, Callable[[Scene, Plan], pa.Table]] = {

@@ -21,7 +21,7 @@ Shares = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the business is, in both languages, and against what its figures were held; `voice` is whose sentences it speaks."""
+    """What the business is, in both languages; against what its figures were held; whose sentences it speaks."""
 
     title_ja: str
     title_en: str
@@ -33,7 +33,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """When things happen. `weekdays` and `hours` are relative busyness (0 = closed), `months` and `holidays` factors."""
+    """When things happen: `weekdays` and `hours` are relative (0 = closed), `months` and `holidays` factors."""
 
     start: date  # a Monday
     zone: str
@@ -279,6 +279,4 @@ def _check(made: Scenario) -> None:
 
 
 def _wrong(scenario: str, section: str, key: str, found: object) -> ParameterError:
-    return ParameterError(
-        "scenario_value", file=f"{scenario}.toml", section=section, key=key or "-", found=repr(found)
-    )
+    return ParameterError("scenario_value", file=f"{scenario}.toml", section=section, key=key or "-", found=repr(found))

@@ -64,8 +64,15 @@ def score(estimate: Any, truth: Any) -> Score:
     low, high = (_part(estimate, name) for name in ("low", "high"))
     told = not (math.isnan(low) or math.isnan(high) or math.isnan(value))
     error = value - known
+    covered = low <= known <= high if told else None
     return Score(
-        value, known, error, error / abs(known) if known else math.nan, low, high, low <= known <= high if told else None
+        value,
+        known,
+        error,
+        error / abs(known) if known else math.nan,
+        low,
+        high,
+        covered,
     )
 
 

@@ -20,10 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crmkit.datasets.drafts import _keep_names as keep_names
-from crmkit.datasets.drafts import _publish as publish
-from crmkit.datasets.drafts import _put_back as put_back
-from crmkit.datasets.drafts import beside, refuse_existing, write_errors
+from crmkit.datasets.drafts import beside, keep_names, publish, put_back, refuse_existing, write_errors
 from crmkit.datasets.manifest import read_manifest
 from crmkit.errors import CannotWrite, CrmkitError
 
@@ -140,7 +137,7 @@ def writing(out: Path, folder: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if isinstance(error, CrmkitError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, CrmkitError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             detail = error.strerror or error
             raise CannotWrite("disk_full", file=error.filename or out, detail=detail, folder=folder) from error

@@ -31,6 +31,7 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 
 Pools = Mapping[str, Any]
 Group = list[str]
+Places = np.ndarray[Any, np.dtype[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Kind:
 
     axes: tuple[str, ...]  # what a group is chosen by: "topics", "tones"
     shape: tuple[int, ...]  # how many codes each of them has
-    starts: Ints
+    starts: Words  # unsigned as the words of chance are, so that no arithmetic leaves the integers
     counts: Words
 
 
@@ -61,9 +62,9 @@ class Voice:
         self._kinds: dict[str, _Kind] = {}
         row: list[str] = []
         for name, axes, shape, groups in _groups(pools, business, space):
-            counts = np.array([len(group) for group in groups])
-            starts = len(row) + np.cumsum(counts) - counts
-            self._kinds[name] = _Kind(axes, shape, starts, counts.astype(np.uint64))
+            counts = np.array([len(group) for group in groups], np.uint64)
+            starts = np.uint64(len(row)) + np.cumsum(counts) - counts
+            self._kinds[name] = _Kind(axes, shape, starts, counts)
             row.extend(chain.from_iterable(groups))
         self.kinds: tuple[str, ...] = tuple(self._kinds)
         self.sentences: pa.StringArray = pa.array(row, pa.string())
@@ -106,18 +107,15 @@ class Voice:
             pa.array(self.pick(kind, words, topics=topics, tones=tones)), self.sentences
         )
 
-    def pick(
-        self, kind: str, words: Words, *, topics: Ints | None = None, tones: Ints | None = None
-    ) -> np.ndarray[Any, np.dtype[np.int32]]:
+    def pick(self, kind: str, words: Words, *, topics: Ints | None = None, tones: Ints | None = None) -> Places:
         """As `say`, but places in `sentences`, so that several kinds can be put into one column."""
         known = self._kinds[kind]
         given = {name: codes for name, codes in (("topics", topics), ("tones", tones)) if codes is not None}
         if tuple(given) != known.axes:
-            raise TypeError(f"{kind}: {known.axes} ({tuple(given)})")
-        if not given:
-            return (words % known.counts[0] + np.uint64(known.starts[0])).astype(np.int32)
-        group = np.ravel_multi_index(tuple(given.values()), known.shape)
-        return (words % known.counts[group]).astype(np.int32) + known.starts.astype(np.int32)[group]
+            raise TypeError(f"{kind!r}: {known.axes}, {tuple(given)}?")
+        group = np.ravel_multi_index(tuple(given.values()), known.shape) if given else 0
+        chosen: Places = (known.starts[group] + words % known.counts[group]).astype(np.int32)
+        return chosen
 
     def group(self, kind: str, topic: str | None = None, tone: str | None = None) -> list[str]:
         """All sentences of one group, named in words ("review", "price", "positive"), in their order.
@@ -134,7 +132,7 @@ class Voice:
         asked = {"topics": topic, "tones": tone}
         codes = [names[axis].index(str(asked[axis])) for axis in known.axes]
         place = int(np.ravel_multi_index(codes, known.shape)) if codes else 0
-        said: list[str] = self.sentences.slice(known.starts[place], int(known.counts[place])).to_pylist()
+        said: list[str] = self.sentences.slice(int(known.starts[place]), int(known.counts[place])).to_pylist()
         return said
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from crmkit import schema
 from crmkit.datasets.database import Database
-from crmkit.datasets.drafts import _keep_names as keep_names
+from crmkit.datasets.drafts import keep_names
 from crmkit.datasets.formats import Place, read_pieces, write_csv_header
 from crmkit.datasets.hashes import Fingerprint
 from crmkit.datasets.manifest import DATABASE, MANIFEST, Format, Manifest, SavedTable

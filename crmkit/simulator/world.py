@@ -65,7 +65,7 @@ def world(made: Plan, blocks: list[Block]) -> Crm:
     tables |= made.shop(totals)
     zone = made.scenario.calendar.zone
     latent = _joined([one.truth["customers"] for one in blocks])
-    truth = Crm({"customers": latent, **_later(made)}, zone=zone)
+    truth = Crm({"customers": latent}, zone=zone)
     return Crm({name: tables[name] for name in schema.TABLES}, zone=zone, truth=truth, facts=made.facts)
 
 

@@ -6,6 +6,7 @@ written otherwise comes back as it is.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -117,14 +118,13 @@ def other_width(text: str, u: float = 0.0) -> str:
 
 
 def other_phone(phone: str, u: float, *, japanese: bool = True) -> str:
-    """A telephone number without hyphens, with spaces or dots for them; in Japan also with +81 or in full width.
+    """A telephone number in one piece or with other signs between its parts; in Japan also with +81 or in full width.
 
     Examples:
         >>> [other_phone("03-0000-1234", u) for u in (0.0, 0.2, 0.5, 0.7, 0.9)]
         ['0300001234', '03 0000 1234', '03.0000.1234', '+81-3-0000-1234', '０３－００００－１２３４']
     """
-    ways = ["".join(sign for sign in phone if sign.isalnum() or sign == "+")]
-    ways += [phone.replace("-", mark) for mark in " ."]
+    ways = [mark.join(re.findall(r"[\w+]+", phone)) for mark in ("", " ", ".", "-")]
     if japanese and phone.startswith("0"):
         ways.append("+81-" + phone[1:])
     if japanese:

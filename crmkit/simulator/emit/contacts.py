@@ -10,8 +10,9 @@ from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.emit.sales import ORDERING, REGISTERING, registered
 from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
 from crmkit.simulator.emit.timeline import timelines
-from crmkit.simulator.engine import QUESTION, Arrays
+from crmkit.simulator.engine import QUESTION
 from crmkit.simulator.exact import Floats, Ints, Words, pick, words
+from crmkit.simulator.log import Arrays
 from crmkit.simulator.scenario import Shares
 from crmkit.simulator.voices import voice
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from crmkit.schema import CHANNELS
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
+from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.scene import Scene
-from crmkit.simulator.engine import COMPLAINT, REQUEST, RETURN, Arrays, Column
+from crmkit.simulator.engine import COMPLAINT, REQUEST, RETURN
 from crmkit.simulator.exact import Floats, Ints
+from crmkit.simulator.log import Arrays
 
 DESK = 11  # stream of draws
 
@@ -36,6 +38,7 @@ ESCALATION_NOTE, TRANSFER_NOTE, MERGE_NOTE = range(13, 16)
 
 CLOSES_AFTER = 5  # days: a solved ticket is locked in the night after them
 UNANSWERED_DAYS = 7  # so long the desk waits for an answer to its question
+IN_PERSON = np.isin(CHANNELS, ("phone", "store"))
 ANSWERED_BY_BOT = np.isin(CHANNELS, ("email", "chat", "sns", "web", "app"))
 
 # ways of a ticket
@@ -114,6 +117,7 @@ class Desk:
         some = self.write(some, STATUS_CHANGE, actor, old=self.status, new=status)
         if status == OPEN:
             self.reopened[some] += self.status[some] == SOLVED
+            self.solved[some] = -1
         if status == SOLVED:
             first = some[self.first_solved[some] < 0]
             self.first_solved[first] = self.now[first]
@@ -158,8 +162,9 @@ class Desk:
         self.say(some, AGENT, saying)
 
     def hear(self, some: Ints, hours: Column, saying: int) -> Ints:
-        """The customer writes after so many hours; gives those who do, for nobody writes who is no longer one."""
+        """The customer is heard of after so many hours; gives those who are, for nobody is who is no longer one."""
         at = awake(self.scene, self.now[some] + (hours[some] * HOUR).astype(np.int64))
+        at = np.where(IN_PERSON[self.rows["channel"][some]], self.clock.later(at, 60 + at % HOUR), at)
         here = at < self.gone[some]
         some = some[here]
         self.now[some] = at[here]
@@ -306,7 +311,7 @@ class Desk:
     def close(self) -> None:
         """Solved tickets are locked some nights later."""
         some = np.flatnonzero(self.status == SOLVED)
-        self.now[some] = self.solved[some] + CLOSES_AFTER * DAY
+        self.now[some] = np.maximum(self.now[some], self.solved[some] + CLOSES_AFTER * DAY)
         self._at_night(some)
         self.move(some, CLOSED, SYSTEM)
 

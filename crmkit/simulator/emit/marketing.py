@@ -6,10 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
+from crmkit.simulator.crowd import NEVER, Column
 from crmkit.simulator.emit import sales
 from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, sequence, table
-from crmkit.simulator.engine import NEVER, POINTS_LAST_WEEKS, SENDS, Arrays, Column, Shop
+from crmkit.simulator.engine import POINTS_LAST_WEEKS, SENDS
 from crmkit.simulator.exact import Floats, Ints, pick
+from crmkit.simulator.log import Arrays
+from crmkit.simulator.shop import Shop
 
 SENDING, READING, FINDING, NURTURING = 30, 31, 32, 33  # streams of draws
 LEADS = 1 << 31  # addresses of leads: those that come to nothing are counted from here on
@@ -329,31 +332,47 @@ def totals(scene: Scene) -> dict[str, Ints]:
 
     Returns:
         By week, from the first on: `new_customers` (first orders; a column for each acquisition channel, the last one
-        for those who were brought), `messages` (mails sent; columns newsletter, promotion, win-back),
-        `orders_inspected`, `orders_followed_up`, `tickets`, `customers_brought`, and in yen `points_redeemed`, `gifts`
-        and `compensation`.
+        for those who were brought), `messages` (mails sent; columns newsletter, promotion, win-back), `inspected` and
+        `followed_up` (orders), `handled` (tickets, those twice that took more than one contact), `brought` (customers),
+        and in yen `points_redeemed`, `gifts` and `compensation`.
+
+    Examples:
+        >>> from crmkit.simulator.engine import live
+        >>> from crmkit.simulator.scenario import scenario
+        >>> from crmkit.simulator.shop import open_shop
+        >>> salon = scenario("salon")
+        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> found = totals(scene)
+        >>> found["messages"].shape, int(found["messages"].sum()) == scene.events("sends")["treated"].sum()
+        ((26, 3), True)
     """
-    orders, sends = scene.orders, scene.life.log.table("sends")
-    tickets, gifts = scene.life.log.table("tickets"), scene.life.log.table("gifts")
-    weeks, channels = scene.shop.weeks, len(_channels(scene.shop))
-    summed = {
+    orders, log, weeks = scene.orders, scene.life.log, scene.shop.weeks
+    sends, tickets, gifts = log.table("sends"), log.table("tickets"), log.table("gifts")
+    channels = len(_channels(scene.shop))
+    contacts = {**tickets, "contacts": 2 - tickets["first"]} if tickets else {}
+    made = {**orders, "inspected": orders["inspected"] & ~orders["cancelled"]} if orders else {}
+    new, brought = _new(scene)
+    return {
+        "new_customers": _sums(new, weeks, split="channel", into=channels),
         "messages": _sums(sends, weeks, "treated", split="kind", into=3),
-        "orders_inspected": _sums(orders, weeks, "inspected"),
-        "orders_followed_up": _sums(orders, weeks, "followed"),
+        "inspected": _sums(made, weeks, "inspected"),
+        "followed_up": _sums(orders, weeks, "followed"),
+        "handled": _sums(contacts, weeks, "contacts"),
+        "brought": _sums(brought, weeks),
         "points_redeemed": _sums(orders, weeks, "points_used"),
-        "tickets": _sums(tickets, weeks),
-        "compensation": _sums(tickets, weeks, "compensation"),
         "gifts": _sums(gifts, weeks, "value"),
+        "compensation": _sums(tickets, weeks, "compensation"),
     }
-    if orders:
-        first = orders["seq"] == 1
-        new = {"week": orders["week"][first], "channel": _channel(scene)[orders["who"][first]]}
-        brought = {"week": new["week"][new["channel"] == channels - 1]}
-    else:
-        new, brought = {}, {}
-    summed["new_customers"] = _sums(new, weeks, split="channel", into=channels)
-    summed["customers_brought"] = _sums(brought, weeks)
-    return summed
+
+
+def _new(scene: Scene) -> tuple[Arrays, Arrays]:
+    """The first orders, with their customers' channel; and of those the ones of customers who were brought."""
+    orders = scene.orders
+    if not orders:
+        return {}, {}
+    first = orders["seq"] == 1
+    who, week = orders["who"][first], orders["week"][first]
+    return {"week": week, "channel": _channel(scene)[who]}, {"week": week[scene.crowd.generation[who] > 0]}
 
 
 def _sums(found: Arrays, weeks: int, column: str = "", *, split: str = "", into: int = 1) -> Ints:

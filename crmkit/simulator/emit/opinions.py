@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
+from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.contacts import asked_orders, by_time, ids_within, impressions, leaves_at, order_keys, preferred_channel
 from crmkit.simulator.emit.sales import registered
 from crmkit.simulator.emit.scene import Scene, category, optional, table
-from crmkit.simulator.emit.timeline import TOPICS as TICKET_TOPICS
 from crmkit.simulator.emit.timeline import timelines
-from crmkit.simulator.engine import QUESTION, REQUEST, WAVE_WEEKS, Arrays, Column
+from crmkit.simulator.engine import QUESTION, REQUEST, WAVE_WEEKS
 from crmkit.simulator.exact import Floats, Ints, Words, pick, words
+from crmkit.simulator.log import Arrays
 from crmkit.simulator.voices import TOPICS, Voice, voice
 
 ORDER_ASKING, TICKET_ASKING, WAVE_ASKING, ANSWERING, COMMENTING = 54, 55, 56, 57, 58  # streams of draws
@@ -50,6 +51,7 @@ DRIVERS = {
 TALKED_ABOUT = (24, 26, 13, 14, 9, 7, 5, 2)  # in the order of TOPICS
 ANSWERS = (0.20, 0.24, 0.20)  # of those asked after an order, after a ticket, twice a year
 UNHAPPY, SILENCE = 0.45, 0.4
+PASSED_ON = 0.3  # of requests, complaints and returns
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 SOURCES, STATUSES = (TABLES["feedback"][name].allowed for name in ("source", "status"))
@@ -153,8 +155,7 @@ def _after_tickets(scene: Scene) -> list[Arrays]:
     rows = np.flatnonzero(~told.is_merged)
     if not len(rows) or not share:
         return []
-    log = {name: values[told.log[rows]] for name, values in log.items()}
-    keys = scene.event_keys(log["who"], log["address"])
+    log, keys = {name: values[told.log[rows]] for name, values in log.items()}, told.keys[rows]
     u = scene.draws(keys, TICKET_ASKING, 1)
     settled = told.solved_at[rows] >= 0
     sent = np.where(settled, told.solved_at[rows] + HOUR // 2, told.created[rows] + 7 * DAY) + (u[0] * 20 * HOUR).astype(np.int64)
@@ -234,7 +235,7 @@ def _commented(scene: Scene, found: Arrays, u: Floats) -> Arrays:
     tone = np.where(level < 0.45, NEGATIVE, np.where(level < 0.66, NEUTRAL, POSITIVE))
     topic = _topic(scene, found["order"], u[1], u[2] < 0.7)
     ticket = np.flatnonzero(found["ticket"] >= 0)
-    topic[ticket] = _ticket_topics(scene)[found["ticket"][ticket]]
+    topic[ticket] = timelines(scene).topic[found["ticket"][ticket]]
     topic = np.where(found["driver"] >= 0, found["driver"], topic)
     return {"topic": np.where(wordy & (found["responded"] >= 0), topic, -1), "tone": tone}
 
@@ -247,11 +248,6 @@ def _topic(scene: Scene, order: Ints, u: Floats, blamed: Column) -> Ints:
     if scene.orders:
         topic[(order >= 0) & scene.orders["defect"][np.maximum(order, 0)] & blamed] = TOPICS.index("quality")
     return topic
-
-
-def _ticket_topics(scene: Scene) -> Ints:
-    """What each ticket is about, in the codes of TOPICS."""
-    return np.array([TOPICS.index(name) for name in TICKET_TOPICS])[timelines(scene).topic]
 
 
 def _comments(scene: Scene, found: Arrays, language: str) -> pa.Array:
@@ -384,15 +380,13 @@ def _told(scene: Scene, said: Voice) -> list[Arrays]:
 def _from_tickets(scene: Scene, said: Voice) -> list[Arrays]:
     """What the service desk passes on: the opinion inside a request, a complaint or a return."""
     told = timelines(scene)
-    log = scene.events("tickets")
     rows = np.flatnonzero(~told.is_merged & (told.kind != QUESTION))
     if not len(rows) or not scene.shop.scenario.contact.reviews_per_order:
         return []
-    keys = scene.event_keys(told.who[rows], log["address"][told.log[rows]])
-    rows = rows[scene.draws(keys, TICKETING, 1)[0] < 0.3]
-    keys = scene.event_keys(told.who[rows], log["address"][told.log[rows]])
+    rows = rows[scene.draws(told.keys[rows], TICKETING, 1)[0] < PASSED_ON]
+    keys = told.keys[rows]
     tone = np.where(told.kind[rows] == REQUEST, NEUTRAL, NEGATIVE)
-    topic = _ticket_topics(scene)[rows]
+    topic = told.topic[rows]
     return [_rows(
         who=told.who[rows], at=told.created[rows], source=TICKET, tone=tone, topic=topic, keys=words(keys, TICKET),
         text=said.pick("desk", words(keys, SPEAKING * 64 + 13), topics=topic, tones=tone), product=told.product[rows],

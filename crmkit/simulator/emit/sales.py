@@ -6,13 +6,18 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
+from crmkit.simulator.crowd import NEVER, NOT_LEFT
 from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, sequence, table
-from crmkit.simulator.engine import NEVER, NOT_LEFT, RETURN, TIER_AMOUNTS
+from crmkit.simulator.engine import RETURN, TIER_AMOUNTS
 from crmkit.simulator.exact import Ints, pick
 from crmkit.simulator.people import Who, identities
 
 REGISTERING, ORDERING, SUBSCRIBING = 1, 2, 3  # streams of draws
-SOURCES = {"ec": 2 * DAY, "pos": HOUR // 2, "call_center": DAY}  # so long before the first order people register, at most
+SOURCES = {
+    "ec": 2 * DAY,
+    "pos": HOUR // 2,
+    "call_center": DAY,
+}  # so long before the first order people register, at most
 TIERS = ("none", "regular", "silver", "gold")
 
 
@@ -46,7 +51,7 @@ def customers(scene: Scene, locale: str) -> pa.Table:
 
 
 def registered(scene: Scene) -> Ints:
-    """When each customer registered: shortly before the first order, at any time of the week for those who never buy."""
+    """When each customer registered: shortly before the first order; who never buys, at any time of the week."""
     crowd, people = scene.crowd, scene.shop.scenario.people
     u = scene.draws(scene.event_keys(np.arange(len(crowd)), 0), REGISTERING, 2)
     at = scene.shop.clock.moments(crowd.start, u[4], u[5])

@@ -12,8 +12,11 @@ import pyarrow as pa
 
 from crmkit import schema
 from crmkit.datasets.engines import ARROW
-from crmkit.simulator.engine import Arrays, Column, Crowd, Life, Shop, draws
-from crmkit.simulator.exact import Floats, Ints, Words, words
+from crmkit.simulator.crowd import Column, Crowd
+from crmkit.simulator.engine import Life
+from crmkit.simulator.exact import Floats, Ints, Words, draws, words
+from crmkit.simulator.log import Arrays
+from crmkit.simulator.shop import Shop
 
 EVENTS = 1 << 44  # addresses above this one are of events, below of the engine
 _ZERO = np.uint8(ord("0"))
@@ -98,7 +101,9 @@ class Scene:
 
     def order_ids_of(self, log_numbers: Ints) -> pa.Array:
         """Order ids by the numbers the log knows them by; null where negative."""
-        row = self.order_row[np.maximum(log_numbers, 0)] if len(self.order_row) else np.zeros(len(log_numbers), np.int64)
+        row = (
+            self.order_row[np.maximum(log_numbers, 0)] if len(self.order_row) else np.zeros(len(log_numbers), np.int64)
+        )
         return self.order_ids.take(pa.array(row, mask=log_numbers < 0))
 
     def event_keys(self, place: Ints, address: int | Ints) -> Words:

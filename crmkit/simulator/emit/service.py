@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from crmkit.schema import CHANNELS, PRIORITIES
 from crmkit.simulator.calendar import HOUR
-from crmkit.simulator.emit.desk import (  # of STEPS
+from crmkit.simulator.crowd import Column
+from crmkit.simulator.emit.desk import (
     ACTORS,
     AGENT,
     ASSIGNMENT,
@@ -23,8 +24,9 @@ from crmkit.simulator.emit.desk import (  # of STEPS
 )
 from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
 from crmkit.simulator.emit.timeline import TOPICS, Timelines, timelines
-from crmkit.simulator.engine import TICKET_KINDS, Arrays, Column
+from crmkit.simulator.engine import TICKET_KINDS
 from crmkit.simulator.exact import Floats, Ints, words
+from crmkit.simulator.log import Arrays
 from crmkit.simulator.voices import voice
 
 REVIEWING, SPEAKING, SPEAKING_TWICE = 13, 28, 29  # streams of draws
@@ -99,7 +101,8 @@ def _values(scene: Scene, step: Arrays) -> tuple[Column, Column, list[str]]:
         ESCALATION: (*TEAMS, "manager"),
         ASSIGNMENT: agents(scene),
     }
-    begins, names = np.zeros(len(STEPS), dtype=np.int64), []
+    begins = np.zeros(len(STEPS), dtype=np.int64)
+    names: list[str] = []
     for kind, group in groups.items():
         begins[kind] = len(names)
         names.extend(group)

@@ -1,4 +1,4 @@
-"""The tables of the shop as a whole: what it sells, sends, spends and promises, when it is open, and what went wrong."""
+"""The tables of the shop as a whole: what it sells, sends, spends and promises, when it is open, what went wrong."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from crmkit.schema import PRIORITIES, TICKET_KINDS
+from crmkit import schema
 from crmkit.simulator.calendar import DAY, HOUR, WEEK, holidays
 from crmkit.simulator.emit import sales
 from crmkit.simulator.emit.marketing import posted
 from crmkit.simulator.emit.scene import digits, table
-from crmkit.simulator.engine import SEND_KINDS, Shop
+from crmkit.simulator.engine import SEND_KINDS
 from crmkit.simulator.exact import Floats
+from crmkit.simulator.shop import Shop
 
 GIFTS = "A000"  # the standing campaign of anniversary gifts
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 COUPON_WEEKS = 5  # a coupon is good in the week of its mail and the four after it
+NO_OFFER = {"control_share": 0.0, "discount_rate": 0.0}
 DESK, PUBLIC = "main", "public"  # calendars: days on which the shop is closed, and public holidays, on which it is not
 ADVERTISING = ("search", "sns", "ad")  # channels that are paid for by the click; the others cost gifts and leaflets
 FIRST_REPLY_DAYS = {"low": 3.0, "normal": 1.5, "high": 1.0, "urgent": 0.5}  # days of business
 RESOLUTION_DAYS = {"low": 9.0, "normal": 5.0, "high": 3.0, "urgent": 1.5}
-COMPLAINTS_SOONER = 0.75  # of the promised time, for complaints and returns
+SOONER = {"complaint": 0.75, "return": 0.75}  # of the promised time
 
 CAUSES = {
     "ja": (
@@ -35,11 +41,11 @@ CAUSES = {
         ("新しい担当者への引き継ぎが足りなかった", "引き継ぎの項目を決め、初めの1か月は2人で担当することにした"),
     ),
     "en": (
-        ("The instructions were out of date, and everyone worked differently", "Rewrote them and went through them together"),
-        ("A new supplier's material varied more than the old one's", "Check deliveries on arrival; agreed limits with the supplier"),
+        ("The instructions were out of date; everyone worked differently", "Rewrote them and read them through together"),
+        ("A new supplier's material varied too much", "Check deliveries on arrival; agreed limits with the supplier"),
         ("Final checks were skipped at busy hours", "Made the check a step that cannot be skipped, with a record"),
         ("The store room was too warm, and quality suffered", "Moved the stock and log the temperature every day"),
-        ("Work was handed over to new staff in a hurry", "Wrote a handover list; new staff work in pairs for the first month"),
+        ("New staff were not shown everything", "Wrote a handover list; new staff work in pairs for the first month"),
     ),
 }  # fmt: skip
 
@@ -90,23 +96,20 @@ def product_id(product: int) -> str:
 
 
 def campaigns(shop: Shop) -> pa.Table:
-    """Every mailing of the calendar, the standing win-back mail and, if there are gifts, the campaign they belong to."""
+    """Every mailing of the calendar, the standing win-back mail and, if there are gifts, what they belong to."""
     rows = []
     for kind, every in enumerate((shop.levers.contact_every_weeks, shop.levers.campaign_every_weeks)):
         step = int(max(every, 1))
         weeks = range(step - 1, shop.weeks, step) if every else range(0)
         rows += [_mailing(shop, week, kind, nth) for nth, week in enumerate(weeks, start=1)]
     if shop.levers.campaign_every_weeks:
-        rows.append(
-            _campaign(shop, sales.campaign_id(0, 2), "winback", 0, None, "お久しぶりのお客様へ（自動配信）", "We miss you (automatic)")
-            | {"segment_key": "not_seen_for_16_weeks", "is_automated": True, "trigger": "dormant"}
-        )  # fmt: skip
+        about = {"segment_key": "not_seen_for_16_weeks", "is_automated": True, "trigger": "dormant"}
+        names = "お久しぶりのお客様へ（自動配信）", "We miss you (automatic)"
+        rows.append(_campaign(shop, sales.campaign_id(0, 2), "winback", 0, None, names) | about)
     if shop.levers.anniversary_gift:
-        rows.append(
-            _campaign(shop, GIFTS, "anniversary_gift", 0, None, "入会記念日の贈り物", "Gift on the anniversary of joining")
-            | {"segment_key": "members", "is_automated": True, "trigger": "anniversary"}
-            | {"channel": "postal", "control_share": 0.0, "discount_rate": 0.0}
-        )  # fmt: skip
+        about = {"segment_key": "members", "is_automated": True, "trigger": "anniversary", "channel": "postal"}
+        names = "入会記念日の贈り物", "Gift on the anniversary of joining"
+        rows.append(_campaign(shop, GIFTS, "anniversary_gift", 0, None, names) | about | NO_OFFER)
     return _rows("campaigns", sorted(rows, key=lambda row: (row["started_at"], row["campaign_id"])))
 
 
@@ -116,19 +119,19 @@ def _mailing(shop: Shop, week: int, kind: int, nth: int) -> dict[str, Any]:
     ends = (week + COUPON_WEEKS if kind else week + 1) * WEEK
     if kind == 0:
         names = f"ニュースレター第{nth}号", f"Newsletter no. {nth}"
-        about = {"segment_key": "opted_in", "control_share": 0.0, "discount_rate": 0.0}
+        about = {"segment_key": "opted_in", **NO_OFFER}
     else:
-        names = f"{day.year}年{day.month}月のご優待", f"Offer of {day:%B} {day.year}"
+        names = f"{day.year}年{day.month}月のご優待", f"Offer of {MONTHS[day.month - 1]} {day.year}"
         about = {"segment_key": "opted_in" if shop.levers.randomize else "likely_buyers"}
-    return _campaign(shop, sales.campaign_id(week, kind), SEND_KINDS[kind], week, ends, *names) | about
+    return _campaign(shop, sales.campaign_id(week, kind), SEND_KINDS[kind], week, ends, names) | about
 
 
 def _campaign(
-    shop: Shop, id_: str, kind: str, week: int, ends: int | None, name_ja: str, name_en: str
+    shop: Shop, campaign: str, kind: str, week: int, ends: int | None, names: tuple[str, str]
 ) -> dict[str, Any]:
     """What all campaigns have."""
     return {
-        "campaign_id": id_, "name_ja": name_ja, "name_en": name_en, "kind": kind, "objective": "retention",
+        "campaign_id": campaign, "name_ja": names[0], "name_en": names[1], "kind": kind, "objective": "retention",
         "channel": "email", "started_at": _instant(shop, int(posted(shop, np.array([week]))[0])),
         "ended_at": _past(shop, ends), "is_automated": False, "trigger": "none",
         "control_share": shop.levers.control_share, "discount_rate": shop.levers.campaign_discount,
@@ -177,25 +180,34 @@ def _lines(shop: Shop, totals: Mapping[str, np.ndarray[Any, Any]]) -> list[_Line
     new, messages = totals["new_customers"], totals["messages"]
     channels = [*shop.scenario.people.acquisition, "referral"]
     won = [
-        _Line("acquisition", "ad" if name in ADVERTISING else "promotion", name, new[:, n] * money.acquisition.get(name, 0.0))
+        _Line("acquisition", _won_by(name), name, new[:, n] * money.acquisition.get(name, 0.0))
         for n, name in enumerate(channels)
-    ]  # fmt: skip
+    ]
     mails = [
         _Line("retention", "promotion", "email", messages[:, kind] * money.message, campaign)
         for kind, campaign in enumerate(("N", "P", sales.campaign_id(0, 2)))
     ]
     return [
         *won,
-        _Line("acquisition", "reward", "referral", totals["customers_brought"] * levers.referral_reward),
+        _Line("acquisition", "reward", "referral", totals["brought"] * _reward(levers.referral_reward)),
         *mails,
-        _Line("retention", "labour", "phone", totals["orders_followed_up"] * money.follow_up),
+        _Line("retention", "labour", "phone", totals["followed_up"] * money.follow_up),
         _Line("retention", "reward", "postal", totals["gifts"] * 1.0, GIFTS),
         _Line("retention", "reward", None, totals["points_redeemed"] * 1.0),
         _Line("retention", "tool", None, np.full(shop.weeks, money.tools_per_week)),
-        _Line("service", "labour", None, totals["tickets"] * money.ticket),
-        _Line("service", "labour", "store", totals["orders_inspected"] * money.inspection),
+        _Line("service", "labour", None, totals["handled"] * money.ticket),
+        _Line("service", "labour", "store", totals["inspected"] * money.inspection),
         _Line("service", "reward", None, totals["compensation"] * 1.0),
     ]
+
+
+def _reward(referrer: float) -> float:
+    """What both get when somebody has been brought: the invitee half as much, as in `referrals`."""
+    return referrer + referrer / 2 // 1
+
+
+def _won_by(channel: str) -> str:
+    return "ad" if channel in ADVERTISING else "promotion"
 
 
 def _campaign_of(line: _Line, week: int) -> str | None:
@@ -215,7 +227,8 @@ def problems(shop: Shop, language: str) -> pa.Table:
         cause, action = CAUSES[language][n % len(CAUSES[language])]
         lasts = (one.mended - one.starts) * WEEK
         mended = one.mended * WEEK + max(opens - 1, 0) * HOUR
-        days = np.array([one.starts * WEEK + 2 * DAY, one.starts * WEEK + lasts * 3 // 5, mended + 3 * DAY, mended + 28 * DAY])
+        begins = one.starts * WEEK
+        days = np.array([begins + 2 * DAY, begins + lasts * 3 // 5, mended + 3 * DAY, mended + 28 * DAY])
         opened, found, explained, closed = clock.later(days, np.full(4, HOUR)).tolist()
         is_found, is_mended = found < clock.end, mended < clock.end
         rows.append({
@@ -240,12 +253,12 @@ def sla_policies(shop: Shop) -> pa.Table:
     rows = [
         {
             "ticket_kind": kind, "priority": priority, "metric": metric,
-            "target_minutes": days[priority] * minutes * (COMPLAINTS_SOONER if kind in ("complaint", "return") else 1.0),
-            "in_business_hours": True, "valid_from": shop.clock.start,
+            "target_minutes": days[priority] * minutes * SOONER.get(kind, 1.0), "in_business_hours": True,
+            "valid_from": shop.clock.start,
         }
-        for kind in TICKET_KINDS for priority in PRIORITIES for metric, days in promised
+        for kind in schema.TICKET_KINDS for priority in schema.PRIORITIES for metric, days in promised
     ]  # fmt: skip
-    return _rows("sla_policies", [{"policy_id": f"A{n:02}"} | row for n, row in enumerate(rows, start=1)])
+    return _rows("sla_policies", [{"policy_id": f"SLA{n:02}"} | row for n, row in enumerate(rows, start=1)])
 
 
 def business_hours(shop: Shop) -> pa.Table:
@@ -259,18 +272,19 @@ def business_hours(shop: Shop) -> pa.Table:
 
 
 def closed_days(shop: Shop) -> pa.Table:
-    """Days on which the shop is closed, in the desk's own calendar, and public holidays, on which it works, in another."""
+    """Days on which the shop is closed, in the desk's calendar, and public holidays, on which it works, in another."""
     last = shop.clock.start + timedelta(weeks=shop.weeks)
     rows = [
         {"calendar_id": PUBLIC, "date": day, "name_ja": name_ja, "name_en": name_en}
         for day, (name_ja, name_en) in holidays().items()
         if shop.clock.start.year <= day.year <= last.year
     ]
-    for year in range(shop.clock.start.year, last.year + 1):
-        for day in shop.scenario.calendar.closed_days:
-            turn = day[:2] in ("12", "01")
-            names = ("年末年始休業", "New Year closure") if turn else ("休業日", "Closed")
-            rows.append({"calendar_id": DESK, "date": date.fromisoformat(f"{year}-{day}"), "name_ja": names[0], "name_en": names[1]})
+    first = date(shop.clock.start.year, 1, 1)
+    every_day = (first + timedelta(day) for day in range((date(last.year, 12, 31) - first).days + 1))
+    for day in every_day:
+        if f"{day:%m-%d}" in shop.scenario.calendar.closed_days:
+            name_ja, name_en = ("年末年始休業", "New Year closure") if day.month in (12, 1) else ("休業日", "Closed")
+            rows.append({"calendar_id": DESK, "date": day, "name_ja": name_ja, "name_en": name_en})
     return _rows("holidays", sorted(rows, key=lambda row: (row["date"], row["calendar_id"])))
 
 
@@ -280,7 +294,7 @@ def closed_days(shop: Shop) -> pa.Table:
 def _rows(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     """A table of few rows."""
     if not rows:
-        return table(name, {"product_id": pa.array([], pa.string())} if name == "problems" else {})
+        return table(name, {schema.TABLES[name].key[0]: pa.array([], pa.string())})
     return table(name, {column: pa.array([row[column] for row in rows]) for column in rows[0]})
 
 

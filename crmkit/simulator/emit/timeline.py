@@ -10,31 +10,31 @@ import pyarrow as pa
 from crmkit.schema import CHANNELS
 from crmkit.simulator import voices
 from crmkit.simulator.calendar import HOUR, WEEK
+from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.desk import (
-    CLOSED,
     DISMISSED,
     DUPLICATE,
     HELD,
+    IN_PERSON,
     MERGED,
     REOPENED,
     RETURNED,
     ROUND,
     SETTLED,
-    SOLVED,
     STUCK,
     Desk,
     awake,
-)  # fmt: skip
+)
 from crmkit.simulator.emit.sales import REGISTERING
 from crmkit.simulator.emit.scene import Scene, digits, sequence
-from crmkit.simulator.engine import COMPLAINT, QUESTION, REQUEST, RETURN, Arrays, Column
+from crmkit.simulator.engine import COMPLAINT, QUESTION, REQUEST, RETURN
 from crmkit.simulator.exact import Floats, Ints, Words, pick
+from crmkit.simulator.log import Arrays
 
 OPENING, TWICE = 10, 12  # streams of draws
 
 TOPICS = voices.TOPICS
 MOST_TICKETS, MOST_DUPLICATES = 90, 9  # of a customer: an id has two digits for them
-IN_PERSON = np.isin(CHANNELS, ("phone", "store"))
 EMAIL, PHONE = CHANNELS.index("email"), CHANNELS.index("phone")
 _ASKED_ABOUT = {  # weights of TOPICS, by kind of ticket; a defect is about quality
     QUESTION: (5, 5, 0, 20, 5, 30, 25, 10),
@@ -53,7 +53,7 @@ class Timelines:
         created: When the ticket was opened.
         first_reply: First public comment of a human agent.
         first_solved_at: First move to solved.
-        solved_at: Last move to solved, of tickets that are solved or closed at the end.
+        solved_at: Last move to solved, of tickets that have not been open since: what counts as solved at the end.
         closed_at: When it was locked.
         reopened: How often it went from solved back to open.
         status: Code of `STATUSES`, at the end.
@@ -110,8 +110,9 @@ def timelines(scene: Scene) -> Timelines:
     """The tickets of a scene and what became of them; worked out once for each scene.
 
     Examples:
-        >>> from crmkit.simulator.engine import live, open_shop
+        >>> from crmkit.simulator.engine import live
         >>> from crmkit.simulator.scenario import scenario
+        >>> from crmkit.simulator.shop import open_shop
         >>> salon = scenario("salon")
         >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
         >>> told = timelines(scene)
@@ -136,13 +137,11 @@ def _tell(scene: Scene) -> Timelines:
     desk.come_back()
     desk.close()
     merged = desk.status == MERGED
-    over = (desk.status == SOLVED) | (desk.status == CLOSED)
     named = ("who", "log", "created", "kind", "severity", "topic", "channel", "by_agent", "order", "product", "problem")
     number = scene.crowd.number[rows["who"]] * 100 + sequence(rows["who"])
     return Timelines(
         **{name: rows[name] for name in (*named, "follows")},
-        first_reply=desk.first_reply, first_solved_at=desk.first_solved, solved_at=np.where(over, desk.solved, -1),
-        closed_at=desk.closed, reopened=desk.reopened, status=desk.status, is_merged=merged, priority=desk.priority,
+        first_reply=desk.first_reply, first_solved_at=desk.first_solved, solved_at=desk.solved, closed_at=desk.closed, reopened=desk.reopened, status=desk.status, is_merged=merged, priority=desk.priority,
         assignee=desk.agent, team=desk.team, repeats=np.where(merged, rows["repeats"], -1),
         keys=rows["key"], ticket_numbers=number, ticket_ids=digits("T", number, 11), step=desk.steps(),
     )  # fmt: skip

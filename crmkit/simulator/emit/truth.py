@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit.simulator.calendar import WEEK
+from crmkit.simulator.crowd import NOT_LEFT
 from crmkit.simulator.emit.scene import Scene, category, table
-from crmkit.simulator.engine import NOT_LEFT
 
 
 def customers(scene: Scene) -> pa.Table:

@@ -1,0 +1,582 @@
+"""Worlds on their way to the disk: the same whatever the circumstances, whole or not there at all, and never lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from crmkit import cli
+from crmkit.datasets.manifest import read_manifest
+from crmkit.errors import CannotWrite, CrmkitError, ParameterError, ProcessDied
+from crmkit.simulator import generate as generating
+from crmkit.simulator import parts, size
+from crmkit.simulator.generate import Progress, generate
+from crmkit.simulator.size import refuse_too_much, size_of, spell_bytes
+from tests.small_world import SmallWorld, content, neighbours
+
+ROOT = Path(__file__).resolve().parents[1]
+FORMATS = ("parquet", "csv", "duckdb")
+KILLS = 27
+posix = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The fingerprints of the small world, written without any trouble."""
+    return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A place for an output, alone in its folder."""
+    return tmp_path / "place" / "out"
+
+
+def start(out: Path, *, format: str = "parquet", workers: int = 1, slowness: float = 0.02) -> subprocess.Popen[str]:
+    """A run as a process (and group of processes) of its own."""
+    command = [sys.executable, "-m", "tests.small_world", str(out), format, str(workers), str(slowness)]
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Its exit code, output and errors."""
+    told, errors = process.communicate(timeout=60)
+    return process.returncode, told, errors
+
+
+def stop_after(blocks: int) -> Callable[[Progress], None]:
+    """Something that cuts a run short once so many blocks are there."""
+
+    def tell(progress: Progress) -> None:
+        if progress.finished >= blocks:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+def cut_short(out: Path, blocks: int = 7, **told: Any) -> None:
+    """Leave an unfinished run behind."""
+    with pytest.raises(KeyboardInterrupt):
+        generate(SmallWorld(), out, workers=1, progress=stop_after(blocks), **told)
+    assert not out.exists()
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the blocks that are computed in this process."""
+    numbers: list[int] = []
+    block = SmallWorld.block
+
+    def counted(self: SmallWorld, number: int) -> Any:
+        numbers.append(number)
+        return block(self, number)
+
+    monkeypatch.setattr(SmallWorld, "block", counted)
+    return numbers
+
+
+# The same world
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_neither_workers_nor_format_change_the_content(
+    out: Path, undisturbed: dict[str, str], format: Any, workers: int
+) -> None:
+    assert content(generate(SmallWorld(), out, format=format, workers=workers)) == undisturbed
+    assert neighbours(out) == []
+
+
+def test_the_files_are_the_same_to_the_last_byte(out: Path) -> None:
+    for format in ("parquet", "csv"):
+        one, three = (generate(SmallWorld(), out / f"{format}{n}", format=format, workers=n) for n in (1, 3))
+        files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+        assert files == sorted(path.relative_to(three) for path in three.rglob("*") if path.is_file())
+        assert all((one / file).read_bytes() == (three / file).read_bytes() for file in files)
+
+
+@pytest.mark.parametrize("size", [1, 37, 200, 1000])
+def test_the_cut_into_blocks_does_not_change_the_content(out: Path, undisturbed: dict[str, str], size: int) -> None:
+    assert content(generate(SmallWorld(size=size), out, workers=1)) == undisturbed
+
+
+def test_one_block_makes_one_file_per_table_and_more_make_a_folder_of_parts(out: Path) -> None:
+    one = generate(SmallWorld(size=200), out / "one")
+    assert {path.name for path in one.iterdir()} == {
+        "customers.parquet", "orders.parquet", "tickets.parquet", "products.parquet", "truth", "manifest.json"
+    }  # fmt: skip
+    more = generate(SmallWorld(size=70), out / "more", workers=1)
+    assert sorted(path.name for path in (more / "orders").iterdir()) == [f"part-0000{n}.parquet" for n in range(3)]
+    assert (more / "products.parquet").is_file()
+    assert (more / "truth" / "customers" / "part-00002.parquet").is_file()
+
+
+def test_the_manifest_tells_what_was_made(out: Path) -> None:
+    manifest = read_manifest(generate(SmallWorld(), out, workers=1))
+    assert manifest.facts == SmallWorld().facts
+    assert manifest.zone == "Asia/Tokyo"
+    assert list(manifest.tables) == ["customers", "products", "orders", "tickets"]
+    assert manifest.tables["customers"].rows == 200
+    assert len(manifest.tables["orders"].files) == 20
+
+
+def test_a_csv_has_one_header_and_a_cell_that_is_no_formula(out: Path) -> None:
+    text = (generate(SmallWorld(), out, format="csv", workers=1) / "orders.csv").read_text(encoding="utf-8")
+    assert text.count("order_id") == 1
+    assert "'=1+1" in text
+    assert ",=1+1" not in text
+
+
+# Cut short
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_run_goes_on_where_it_was_cut_short(
+    out: Path, undisturbed: dict[str, str], computed: list[int], format: Any
+) -> None:
+    cut_short(out, format=format)
+    assert computed == list(range(7))
+    heard: list[Progress] = []
+    generate(SmallWorld(), out, format=format, workers=1, progress=heard.append)
+    assert computed == list(range(20))
+    assert content(out) == undisturbed
+    assert neighbours(out) == []
+    assert (heard[0].finished, heard[0].resumed, heard[0].customers, heard[0].lived) == (7, 7, 200, 70)
+    assert [one.table for one in heard if one.table] == [
+        "customers",
+        "products",
+        "orders",
+        "tickets",
+        "truth/customers",
+    ]
+    assert heard[-1].finished == heard[-1].blocks == 20
+    assert heard[-1].rows == 200 + 500 + 6 + 200
+
+
+def test_a_block_that_is_half_written_is_thrown_away(out: Path, undisturbed: dict[str, str]) -> None:
+    cut_short(out)
+    blocks = next(out.with_name(".out.unfinished").glob("blocks-*"))
+    half = blocks / ".half-block-00009-1"
+    shutil.copytree(blocks / "block-00002", half)
+    generate(SmallWorld(), out, workers=1)
+    assert content(out) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"seed": 8}, "seed: 7 → 8"),
+        ({"customers": 190}, "customers: 200 → 190"),
+        ({"changes": {"courtesy": 1.0}}, "levers.courtesy: - → 1.0"),
+    ],
+)
+def test_another_run_does_not_go_on_with_it(
+    out: Path, undisturbed: dict[str, str], changed: dict[str, Any], named: str
+) -> None:
+    cut_short(out)
+    with pytest.raises(CannotWrite, match=r"--overwrite") as caught:
+        generate(SmallWorld(**changed), out, workers=1)
+    assert named in str(caught.value)
+    assert ".out.unfinished" in str(caught.value)
+    assert not out.exists()
+    assert content(generate(SmallWorld(), out, workers=1)) == undisturbed  # nothing was lost
+
+
+def test_another_format_does_not_go_on_with_it_and_overwrite_starts_anew(
+    out: Path, undisturbed: dict[str, str]
+) -> None:
+    cut_short(out)
+    with pytest.raises(CannotWrite, match="format: parquet → csv"):
+        generate(SmallWorld(), out, format="csv", workers=1)
+    made = generate(SmallWorld(), out, format="csv", workers=1, overwrite=True)
+    assert content(made) == undisturbed
+    assert neighbours(out) == []
+
+
+@posix
+@pytest.mark.parametrize(("format", "stride"), [("parquet", 1), ("csv", 2), ("duckdb", 6)])
+def test_a_run_can_be_killed_before_any_change_on_the_disk(out: Path, format: str, stride: int) -> None:
+    out.parent.mkdir()
+    command = [sys.executable, "-m", "tests.small_world", "every-step", str(out), format, str(stride)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout) > 50
+
+
+@posix
+def test_killed_at_random_moments_it_is_whole_or_not_there(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    moments = random.Random(20260401)
+    killed = 0
+    for n in range(KILLS):
+        format, workers = FORMATS[n % 3], 1 + n // 3 % 2
+        out = tmp_path / f"{format}{workers}" / "out"
+        process = start(out, format=format, workers=workers)
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun
+        time.sleep(moments.uniform(0, 0.5 if workers == 1 else 1.2))
+        os.killpg(process.pid, signal.SIGKILL)
+        finish(process)
+        if out.exists():
+            assert content(out) == undisturbed
+            shutil.rmtree(out.parent)
+        else:
+            killed += 1
+    assert killed >= KILLS // 2  # the others had just finished
+    for format in FORMATS:
+        for workers in (1, 2):
+            out = tmp_path / f"{format}{workers}" / "out"
+            assert content(generate(SmallWorld(slowness=0.02), out, format=format, workers=1)) == undisturbed  # type: ignore[arg-type]
+            assert neighbours(out) == []
+
+
+@posix
+def test_workers_leave_with_a_parent_that_was_killed(out: Path) -> None:
+    process = start(out, workers=2, slowness=0.2)
+    assert process.stdout is not None
+    while process.stdout.readline().split()[:1] != ["2"]:
+        pass
+    process.kill()
+    finish(process)
+    latest = time.monotonic() + 10
+    while time.monotonic() < latest:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("workers are still there")
+
+
+@posix
+def test_a_worker_that_is_killed_is_an_error_and_no_hang(
+    out: Path, tmp_path: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly").touch()
+    monkeypatch.setenv("SMALL_WORLD_DEADLY", str(tmp_path / "deadly"))
+    with pytest.raises(ProcessDied, match="SIGKILL"):
+        generate(SmallWorld(), out, workers=2)
+    assert not out.exists()
+    assert content(generate(SmallWorld(), out, workers=2)) == undisturbed
+
+
+@posix
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_stops_it_and_nothing_is_lost(out: Path, undisturbed: dict[str, str], workers: int) -> None:
+    process = start(out, workers=workers, slowness=0.1)
+    assert process.stdout is not None
+    while process.stdout.readline().split()[:1] != ["3"]:
+        pass
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, _, errors = finish(process)
+    assert errors.count("Traceback") == 1  # of the one process that was started, none of its workers
+    assert not out.exists()
+    assert content(generate(SmallWorld(slowness=0.1), out, workers=2)) == undisturbed
+
+
+# What is there already
+
+
+def test_an_output_that_is_there_is_not_replaced_without_being_told(out: Path, undisturbed: dict[str, str]) -> None:
+    generate(SmallWorld(), out, workers=1)
+    with pytest.raises(ParameterError, match="overwrite"):
+        generate(SmallWorld(seed=8), out, workers=1)
+    assert content(out) == undisturbed
+    assert neighbours(out) == []
+    assert content(generate(SmallWorld(seed=8), out, workers=1, overwrite=True)) != undisturbed
+    assert neighbours(out) == []
+
+
+def test_an_output_stays_until_the_one_that_replaces_it_is_whole(out: Path, undisturbed: dict[str, str]) -> None:
+    generate(SmallWorld(), out, workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        generate(SmallWorld(seed=8), out, workers=1, overwrite=True, progress=stop_after(20))
+    assert content(out) == undisturbed
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_crmkit_did_not_write_is_never_replaced(out: Path, overwrite: bool) -> None:
+    out.mkdir(parents=True)
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(CrmkitError):
+        generate(SmallWorld(), out, workers=1, overwrite=overwrite)
+    assert (out / "thesis.txt").read_text() == "years of work"
+    shutil.rmtree(out)
+    out.write_text("a file")
+    with pytest.raises(CrmkitError):
+        generate(SmallWorld(), out, workers=1, overwrite=overwrite)
+    assert out.read_text() == "a file"
+    assert neighbours(out) == []
+
+
+def test_an_empty_folder_is_nothing_to_lose(out: Path, undisturbed: dict[str, str]) -> None:
+    out.mkdir(parents=True)
+    assert content(generate(SmallWorld(), out, workers=1)) == undisturbed
+
+
+@posix
+def test_two_runs_do_not_write_the_same_output_at_once(out: Path, undisturbed: dict[str, str]) -> None:
+    process = start(out, slowness=0.05)
+    assert process.stdout is not None
+    process.stdout.readline()
+    with pytest.raises(CannotWrite, match="another run"):
+        generate(SmallWorld(slowness=0.05), out, workers=1)
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process)
+    # the system has taken the lock off
+    assert content(generate(SmallWorld(slowness=0.05), out, workers=1)) == undisturbed
+    assert neighbours(out) == []
+
+
+# No room, no right
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "orders.parquet")
+
+
+def test_a_full_disk_keeps_what_is_finished(
+    out: Path, undisturbed: dict[str, str], computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def fill_up(progress: Progress) -> None:
+            if progress.finished == 7:
+                patch.setattr(parts, "write_parquet", _full)
+
+        with pytest.raises(CannotWrite, match="full") as caught:
+            generate(SmallWorld(), out, workers=1, progress=fill_up)
+    assert ".out.unfinished" in str(caught.value)
+    assert "orders.parquet" in str(caught.value)
+    assert not out.exists()
+    assert content(generate(SmallWorld(), out, workers=1)) == undisturbed
+    assert computed == [*range(8), *range(7, 20)]
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_a_disk_that_is_full_at_the_end_keeps_what_is_finished(
+    out: Path, undisturbed: dict[str, str], computed: list[int], monkeypatch: pytest.MonkeyPatch, format: Any
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("crmkit.simulator.whole.write_whole", _full)
+        with pytest.raises(CannotWrite, match="full"):
+            generate(SmallWorld(), out, workers=1, format=format)
+    assert not out.exists()
+    assert content(generate(SmallWorld(), out, workers=1, format=format)) == undisturbed
+    assert computed == list(range(20))
+
+
+@posix
+def test_a_limit_on_the_size_of_files_is_told_by_workers_and_database_too(out: Path) -> None:
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from tests.small_world import SmallWorld
+from crmkit.errors import CannotWrite
+from crmkit.simulator.generate import generate
+if __name__ == "__main__":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for format, workers, most in (("parquet", 2, 500), ("duckdb", 1, 50_000)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        try:
+            generate(SmallWorld(), Path(sys.argv[1]) / format, format=format, workers=workers)
+        except CannotWrite as error:
+            print(error)
+"""
+    out.mkdir(parents=True)
+    script = out.with_name("limited.py")
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CRMKIT_LANG": "en"}
+    told = subprocess.run(
+        [sys.executable, str(script), str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.stdout.count(os.strerror(errno.EFBIG)) == 2, told
+    assert not any(path for path in out.iterdir() if not path.name.startswith("."))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotWrite, match="file"):
+        generate(SmallWorld(), tmp_path / "file" / "out", workers=1)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_without_the_right_to_write_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(CannotWrite, match=str(tmp_path)):
+        generate(SmallWorld(), tmp_path / "out", workers=1)
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_done(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=10_000)))
+    with pytest.raises(CannotWrite, match=r"10\.0 kB is free"):
+        generate(SmallWorld(), out, workers=1)
+    assert not out.parent.exists()
+
+
+def test_a_million_million_customers_are_refused_with_what_they_would_take(out: Path) -> None:
+    with pytest.raises(CannotWrite) as caught:
+        generate(SmallWorld(customers=10**12), out)
+    assert re.search(r"1,000,000,000,000 customers.* [\d.]+ TB of disk .* [\d.]+ PB of memory", str(caught.value))
+    with pytest.raises(ParameterError, match="PB of memory"):
+        refuse_too_much(10**12, 104, in_memory=True)
+    refuse_too_much(2_000, 104, in_memory=True)
+
+
+@pytest.mark.parametrize("number", [0, -5, True, 2.5, "many"])
+@pytest.mark.parametrize("parameter", ["customers", "weeks"])
+def test_numbers_that_make_no_sense_are_refused(parameter: str, number: Any) -> None:
+    with pytest.raises(ParameterError, match=parameter):
+        refuse_too_much(**{"customers": 10, "weeks": 10, parameter: number}, in_memory=False)
+
+
+def test_more_than_a_century_is_refused() -> None:
+    with pytest.raises(ParameterError, match="5200"):
+        refuse_too_much(10, 5_201, in_memory=False)
+
+
+def test_a_disk_that_will_not_hold_the_rest_is_noticed_on_the_way(
+    out: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(generating, "free_disk", lambda _: 20_000)
+        with pytest.raises(CannotWrite, match="1 of 20 blocks") as caught:
+            generate(SmallWorld(), out, workers=1)
+    assert "20.0 kB is free" in str(caught.value)
+    assert content(generate(SmallWorld(), out, workers=1)) == undisturbed
+
+
+def test_the_estimate_grows_with_customers_and_weeks() -> None:
+    assert size_of(2, 10) == tuple(2 * one for one in size_of(1, 10))
+    assert size_of(1, 10).disk < size_of(1, 20).disk
+    assert spell_bytes(999.96e21) == "1.0 YB"
+    assert spell_bytes(5e27) == "5,000.0 YB"
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True, 1000])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(out: Path, workers: Any) -> None:
+    with pytest.raises(ParameterError, match="workers"):
+        generate(SmallWorld(), out, workers=workers)
+
+
+def test_an_unknown_format_is_refused(out: Path) -> None:
+    with pytest.raises(ParameterError, match="duckdb"):
+        generate(SmallWorld(), out, format="excel")  # type: ignore[arg-type]
+
+
+# The command
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The command makes the small world, whatever it is asked for; gives what it was asked for."""
+    asked: dict[str, Any] = {}
+
+    def plan(scenario: str, **told: Any) -> SmallWorld:
+        asked.update(scenario=scenario, **told)
+        return SmallWorld(seed=told["seed"])
+
+    monkeypatch.setitem(sys.modules, "crmkit.simulator.plan", SimpleNamespace(plan=plan))  # type: ignore[arg-type]
+    return asked
+
+
+def run(*words: object) -> Any:
+    """What the command says and does."""
+    return CliRunner().invoke(cli.app, ["generate", *map(str, words), "--lang", "en"])
+
+
+def test_the_command_writes_what_it_is_asked_for(out: Path, small: dict[str, Any], undisturbed: dict[str, str]) -> None:
+    told = run(
+        "salon", out, "--customers", 50, "--weeks", 10, "--seed", 7, "--format", "csv", "--workers", 1,
+        "--locale", "en_US", "--set", "first_reply_hours=4", "--set", "courtesy=0.8",
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert str(out) in told.stdout
+    assert content(out) == undisturbed
+    assert small == {
+        "scenario": "salon", "customers": 50, "weeks": 10, "seed": 7, "locale": "en_US",
+        "levers": {"first_reply_hours": 4.0, "courtesy": 0.8},
+    }  # fmt: skip
+
+
+def test_without_a_terminal_the_command_says_a_line_for_every_tenth(out: Path, small: dict[str, Any]) -> None:
+    lines = run("salon", out, "--workers", 1).stderr.splitlines()
+    assert lines[0].strip() == "0 %  Beginning: 20 blocks of customers"
+    assert [int(line.split("%")[0]) for line in lines] == list(range(0, 101, 10))
+    assert re.search(r"100 of 200 customers, \d+ rows \([\d,]+ rows/s, \d+:\d\d left\)", lines[5])
+
+
+def test_on_a_terminal_the_command_shows_a_bar(
+    out: Path, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    told = run("salon", out, "--workers", 1)
+    assert told.exit_code == 0
+    assert "100%" in told.stderr
+    assert "━" in told.stderr
+
+
+def test_the_command_says_errors_in_the_language_asked_for(out: Path, small: dict[str, Any]) -> None:
+    out.mkdir(parents=True)
+    (out / "thesis.txt").touch()
+    told = CliRunner().invoke(cli.app, ["generate", "salon", str(out), "--lang", "ja"])
+    assert told.exit_code == 1
+    assert "置き換えずに" in told.stderr
+    assert "Traceback" not in told.output
+
+
+def test_a_lever_without_a_value_is_named(out: Path, small: dict[str, Any]) -> None:
+    told = run("salon", out, "--set", "courtesy")
+    assert told.exit_code == 1
+    assert "--set courtesy" in told.stderr
+    assert cli._levers(["courtesy=high"]) == {"courtesy": "high"}  # the levers say what is wrong with it
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_command_stops_with_a_message_and_goes_on_when_given_again(
+    out: Path, undisturbed: dict[str, str], name: str
+) -> None:
+    code = f"""
+import sys
+from types import SimpleNamespace
+from tests.small_world import SmallWorld
+sys.modules["crmkit.simulator.plan"] = SimpleNamespace(plan=lambda *_, **__: SmallWorld(slowness=0.05))
+from crmkit.cli import app
+app(["generate", "salon", {str(out)!r}, "--workers", "2", "--lang", "en"])
+"""
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, text=True, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while "20 %" not in process.stderr.readline():
+        pass
+    os.killpg(process.pid, getattr(signal, name))
+    exit_code, _, said = finish(process)
+    assert exit_code == 130
+    assert "same command again" in said
+    assert "Traceback" not in said
+    assert not out.exists()
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "blocks are there already" in told.stderr
+    assert content(out) == undisturbed
