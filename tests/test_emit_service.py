@@ -418,16 +418,18 @@ def test_without_a_programme_nobody_asks_about_points() -> None:
     assert "points" in set(tickets(scene_of(), "en")["category"].to_pylist())
 
 
-def test_long_and_loud_worlds_keep_their_ids_apart() -> None:
+@pytest.mark.parametrize(("weeks", "most"), [(199, (91, 99)), (400, (120, 200))])
+def test_long_and_loud_worlds_keep_their_ids_apart(weeks: int, most: tuple[int, int]) -> None:
     made = scenario("shop")
     levers = made.levers.changed({"defect_rate": 0.5, "feedback_desk": 1, "inspection_share": 0})
     stay = {"once_only_share": 0, "leave_after_order": (0, 0), "leaving_per_week": 0}
-    often = replace(made, buying=replace(made.buying, orders_per_week=2.0, most_per_week=7, **stay))
-    scene = Scene(live(open_shop(often, weeks=160, seed=3, levers=levers), 0, 30))
+    often = replace(made, buying=replace(made.buying, orders_per_week=3.0, most_per_week=7, **stay))
+    scene = Scene(live(open_shop(often, weeks=weeks, seed=3, levers=levers), 0, 30))
     told = timelines(scene)
-    assert np.bincount(told.who).max() > 60
+    assert most[0] <= np.bincount(told.who).max() <= most[1]
     assert len(set(told.ticket_ids.to_pylist())) == len(told)
-    assert (told.ticket_numbers // 100 == scene.crowd.number[told.who]).all()
+    assert (told.ticket_numbers // 10 ** (len(str(weeks // 2))) == scene.crowd.number[told.who]).all()
+    assert len(set(ticket_events(scene, "en")["event_id"].to_pylist())) == len(told.step["at"])
     at, ticket = told.step["at"], told.step["ticket"]
     assert (np.diff(at)[np.diff(ticket) == 0] >= 0).all()
 
@@ -439,3 +441,25 @@ def test_how_fast(scene: Scene) -> None:
     rows = len(tickets(fresh, "ja")) + len(ticket_events(fresh, "ja")) + len(quality_reviews(fresh))
     taken = time.perf_counter() - begins
     print(f"service: {rows:,} rows, {rows / taken:,.0f} rows/s, {rows / len(timelines(fresh)):.1f} rows a ticket")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"first_reply_hours": 0.25, "fast_lane": 1},
+        {"first_reply_hours": 120},
+        {"first_contact_resolution": 0, "listening": 0, "defect_rate": 0.5},
+        {"first_contact_resolution": 1, "listening": 1, "apology_share": 1},
+    ],
+)
+def test_the_ends_of_the_levers_are_told_in_order_too(changes: dict[str, float]) -> None:
+    scene = scene_of(customers=800, weeks=60, **changes)
+    told, clock = timelines(scene), scene.shop.clock
+    ticket, at = told.step["ticket"], told.step["at"]
+    assert (np.diff(at)[np.diff(ticket) == 0] >= 0).all()
+    replied = told.first_reply >= 0
+    waited = clock.working(told.first_reply) - clock.working(told.created)
+    hours = scene.events("tickets")["hours"][told.log]
+    np.testing.assert_allclose(waited[replied], hours[replied] * HOUR, atol=60)
+    assert (told.first_reply[replied] > told.created[replied]).all()
+    assert len(ticket_events(scene, "en")) == len(at)

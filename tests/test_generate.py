@@ -437,7 +437,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_done(out: Path, monkeypat
 def test_a_million_million_customers_are_refused_with_what_they_would_take(out: Path) -> None:
     with pytest.raises(CannotWrite) as caught:
         generate(SmallWorld(customers=10**12), out)
-    assert re.search(r"1,000,000,000,000 customers.* [\d.]+ TB of disk .* [\d.]+ PB of memory", str(caught.value))
+    assert re.search(r"1,000,000,000,000 customers.* [\d.]+ [TP]B of disk .* [\d.]+ PB of memory", str(caught.value))
     with pytest.raises(ParameterError, match="PB of memory"):
         refuse_too_much(10**12, 104, in_memory=True)
     refuse_too_much(2_000, 104, in_memory=True)

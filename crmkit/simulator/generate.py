@@ -24,7 +24,7 @@ from crmkit.simulator.workers import side_by_side
 
 _MOST_PROCESSES = 4
 # Bytes of the whole and of what it is made from, on the disk together, for each byte of a finished part.
-_SPACE = {"parquet": 1.0, "csv": 1.5, "duckdb": 3.0}
+_SPACE = {"parquet": 1.0, "csv": 1.5, "duckdb": 9.0}
 
 
 class Plan(Blocks, Shop, Protocol):

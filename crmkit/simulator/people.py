@@ -111,9 +111,9 @@ def identities(keys: Words, numbers: Ints, *, locale: str = "ja_JP", who: Who) -
     Args:
         keys: The customers' keys.
         numbers: The customers' numbers, from which e-mail addresses are unique.
-        locale: "ja_JP", "en_US", "en_GB" (from the pools), or any locale of Faker such as "fr_FR". Those take about a
-            thousand times as long, change with Faker's version, and their region, city and postal code do not belong
-            together; what Faker does not know of a country is null, and `who.regions` must be empty.
+        locale: "ja_JP", "en_US", "en_GB" (from the pools), or any locale of Faker such as "fr_FR". Those take
+            about fifty times as long, change with Faker's version, and their region, city and postal code do not belong
+            together; they have no telephone, what Faker does not know of a country is null, and `who.regions` must be empty.
         who: What kind of people come.
 
     Returns:
@@ -412,7 +412,7 @@ def _places(locale: str, regions: tuple[str, ...]) -> tuple[Ints, list[float]]:
     for region in regions:
         if region not in names:
             nearest = next(iter(difflib.get_close_matches(region, names, n=1)), "")
-            raise ParameterError("unknown_region", region=region, locale=locale, nearest=nearest)
+            raise ParameterError("unknown_region", region=region, locale=locale, nearest=nearest, example=names[0])
     wanted = {names.index(region) for region in regions or names}
     among = np.array([place for place, region in enumerate(pool.region_of.tolist()) if region in wanted])
     return among, [pool.people[place] for place in among.tolist()]

@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from crmkit.errors import ParameterError, UnreadableFile
 from crmkit.simulator.levers import Levers
@@ -243,6 +243,8 @@ def _value(scenario: str, section: str, key: str, hint: Any, found: Any) -> Any:
     elif hint is str or hint is date:
         good = type(found) is hint
     elif isinstance(found, list):
+        kinds: Any = str if get_args(hint)[0] is str else int | float
+        good = all(isinstance(one, kinds) and not isinstance(one, bool) for one in found)
         found = tuple(found)
     elif isinstance(found, dict):
         good = bool(found) and all(isinstance(one, int | float) and one >= 0 for one in found.values())
@@ -253,16 +255,18 @@ def _value(scenario: str, section: str, key: str, hint: Any, found: Any) -> Any:
     return hint(found) if hint in (float, int) else found
 
 
+_SHARES = ("ages", "acquisition", "source_system", "order_channel", "contact_channel")
+
+
 def _check(made: Scenario) -> None:
     """What a type cannot say."""
     calendar, buying, feeling = made.calendar, made.buying, made.feeling
-    shares = {**made.people.acquisition, **made.people.order_channel}
     tests = {
         ("calendar", "start"): calendar.start.weekday() == 0,
         ("calendar", "weekdays"): len(calendar.weekdays) == 7 and sum(calendar.weekdays) > 0,
         ("calendar", "months"): len(calendar.months) == 12 and min(calendar.months) >= 0,
         ("calendar", "hours"): 0 < len(calendar.hours) <= 24 - calendar.opens and sum(calendar.hours) > 0,
-        ("people", "acquisition"): sum(shares.values()) > 0,
+        **{("people", key): sum(getattr(made.people, key).values()) > 0 for key in _SHARES},
         ("buying", "rate_halves"): buying.rate_halves > 0,
         ("buying", "most_per_week"): 0 < buying.most_per_week <= 31,
         ("buying", "interval_weeks"): buying.interval_weeks > 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
@@ -137,6 +139,9 @@ def _join_duckdb(work: Unfinished, tables: Mapping[Place, Sources], tell: Callab
             for place, sources in tables.items():
                 tell(place.path)
                 database.write(_pieces(sources), place, sources[0][1].columns)
+        log = folder / f"{DATABASE}.wal"
+        if log.exists():  # DuckDB says nothing when its last rows do not fit onto the disk: it leaves them in here
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log))
         keep_file(folder / DATABASE)
         (folder / DATABASE).rename(target)
     return _in_one_file(tables, "duckdb")

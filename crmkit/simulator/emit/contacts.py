@@ -17,7 +17,9 @@ from crmkit.simulator.scenario import Shares
 from crmkit.simulator.voices import voice
 
 ASKING, COMING, TOUCHING, NOTING = 50, 51, 52, 53  # streams of draws
-KINDS, STAGES, TOUCHPOINTS, OUTCOMES = (TABLES["interactions"][name].allowed for name in ("kind", "stage", "touchpoint", "outcome"))
+KINDS, STAGES, TOUCHPOINTS, OUTCOMES = (
+    TABLES["interactions"][name].allowed for name in ("kind", "stage", "touchpoint", "outcome")
+)
 STORE, WEB, APP, PHONE, EMAIL = (CHANNELS.index(name) for name in ("store", "web", "app", "phone", "email"))
 IN_PERSON = ("atmosphere", "staff", "technique", "checkout")
 REMOTE = ("website", "price", "checkout", "aftercare")
@@ -25,6 +27,7 @@ WHOLE_JOURNEYS = 0.25  # of the orders, at least, every touchpoint is on record;
 IMPRESSIONS_NOTED = 0.6  # of single touchpoints the impression is on record, too
 NOTES_WRITTEN = 0.06  # of what staff had part in they wrote a note
 SORTING = 1 << 33  # seconds: longer than any world
+CONTACTS = 1 << 36  # addresses of contacts: their second and kind
 
 # by touchpoint, in person and remote: minutes after the order, what the day and a defect do to the impression
 _MINUTES = ((0, 8, 35, 65), (0, 1, 3, 3 * 24 * 60))
@@ -100,7 +103,13 @@ def impressions(scene: Scene, rows: Ints) -> Ints:
     defect = found["defect"][rows] * (0.5 + found["severity"][rows] / 4)
     out = np.empty((4, len(rows)), dtype=np.int64)
     for n in range(4):
-        felt = 0.45 + _SWAYED[place][n] * day + 1.4 * mood + 1.9 * (u[2 * n] + u[2 * n + 1] - 1) - _SPOILT[place][n] * defect
+        felt = (
+            0.45
+            + _SWAYED[place][n] * day
+            + 1.4 * mood
+            + 1.9 * (u[2 * n] + u[2 * n + 1] - 1)
+            - _SPOILT[place][n] * defect
+        )
         out[n] = np.clip(np.floor(felt + 0.5), -2, 2)
     return out
 
@@ -258,8 +267,16 @@ def _around_tickets(scene: Scene) -> list[Arrays]:
     row = np.full(len(own), -1)
     if scene.orders:
         row = np.where(told.order[own] >= 0, scene.order_row[np.maximum(told.order[own], 0)], -1)
-    asks = np.where((told.kind[own] == QUESTION) & (told.channel[own] == STORE), KINDS.index("consult"), KINDS.index("inquiry"))
-    about = {"who": told.who[own], "order": row, "channel": told.channel[own], "ticket": own, "product": told.product[own]}
+    asks = np.where(
+        (told.kind[own] == QUESTION) & (told.channel[own] == STORE), KINDS.index("consult"), KINDS.index("inquiry")
+    )
+    about = {
+        "who": told.who[own],
+        "order": row,
+        "channel": told.channel[own],
+        "ticket": own,
+        "product": told.product[own],
+    }
     shared = {**about, "stage": STAGES.index("use"), "touchpoint": TOUCHPOINTS.index("aftercare")}
     solved = told.solved_at[own] >= 0
     answer = {name: values[solved] if isinstance(values, np.ndarray) else values for name, values in shared.items()}
@@ -277,7 +294,9 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def _part(scene: Scene, rows: Ints, at: Ints, kind: str, stage: str, touchpoint: str, channel: Ints | int, **more: Ints | int) -> Arrays:
+def _part(
+    scene: Scene, rows: Ints, at: Ints, kind: str, stage: str, touchpoint: str, channel: Ints | int, **more: Ints | int
+) -> Arrays:
     """Contacts that belong to some orders; arrays have a value for every order."""
     given = {"channel": channel, **more}
     return _events(
@@ -289,9 +308,9 @@ def _part(scene: Scene, rows: Ints, at: Ints, kind: str, stage: str, touchpoint:
 
 def _events(*, who: Ints, at: Ints, **given: Ints | int) -> Arrays:
     """Contacts with all their columns; what is not given is plain."""
-    n = len(who)
     return {"who": who, "at": at} | {
-        name: values if isinstance(values, np.ndarray) else np.full(n, values) for name, values in (_PLAIN | given).items()
+        name: np.broadcast_to(np.asarray(values, dtype=np.int32), who.shape)
+        for name, values in (_PLAIN | given).items()
     }
 
 
@@ -308,13 +327,12 @@ def _by_time(scene: Scene, parts: list[Arrays]) -> Arrays:
 
 def _notes(scene: Scene, found: Arrays, language: str) -> pa.Array:
     """What staff wrote down, in the tone of the impression."""
-    n = len(found["who"])
     # what happens to one order at one touchpoint is told apart by its kind
-    keys = scene.event_keys(found["who"], (1 << 31) + found["at"] * 16 + found["kind"])
+    keys = scene.event_keys(found["who"], CONTACTS + found["at"] * 16 + found["kind"])
     written = np.flatnonzero((found["staff"] >= 0) & (scene.draws(keys, NOTING, 1)[0] < NOTES_WRITTEN))
     impression = found["impression"][written]
     tone = np.where(impression == _UNSAID, 1, 1 + np.sign(impression))
-    text = voice(scene.shop.scenario.story.voice, language).say("interaction_note", words(keys[written], NOTING * 64 + 1), tones=tone)
-    index = np.full(n, -1)
-    index[written] = np.arange(len(written))
-    return text.take(pa.array(index, mask=index < 0))
+    said = voice(scene.shop.scenario.story.voice, language)
+    text = np.full(len(keys), -1, dtype=np.int32)
+    text[written] = said.pick("interaction_note", words(keys[written], NOTING * 64 + 1), tones=tone)
+    return said.sentences.take(pa.array(text, mask=text < 0))

@@ -343,7 +343,7 @@ def totals(scene: Scene) -> dict[str, Ints]:
         >>> salon = scenario("salon")
         >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
         >>> found = totals(scene)
-        >>> found["messages"].shape, int(found["messages"].sum()) == scene.events("sends")["treated"].sum()
+        >>> found["messages"].shape, bool(found["messages"].sum() == scene.events("sends")["treated"].sum())
         ((26, 3), True)
     """
     orders, log, weeks = scene.orders, scene.life.log, scene.shop.weeks

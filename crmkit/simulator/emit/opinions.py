@@ -18,7 +18,15 @@ import pyarrow as pa
 from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import Column
-from crmkit.simulator.emit.contacts import asked_orders, by_time, ids_within, impressions, leaves_at, order_keys, preferred_channel
+from crmkit.simulator.emit.contacts import (
+    asked_orders,
+    by_time,
+    ids_within,
+    impressions,
+    leaves_at,
+    order_keys,
+    preferred_channel,
+)
 from crmkit.simulator.emit.sales import registered
 from crmkit.simulator.emit.scene import Scene, category, optional, table
 from crmkit.simulator.emit.timeline import timelines
@@ -28,30 +36,32 @@ from crmkit.simulator.log import Arrays
 from crmkit.simulator.voices import TOPICS, Voice, voice
 
 ORDER_ASKING, TICKET_ASKING, WAVE_ASKING, ANSWERING, COMMENTING = 54, 55, 56, 57, 58  # streams of draws
-REVIEWING, DESKING, NEEDING, TICKETING, HANDLING, SPEAKING, REFERRING = 59, 60, 61, 62, 63, 64, 65
-STYLES, WAVES, REFERRALS = 1 << 31, 1 << 29, 1 << 30  # addresses of events
+WRITING, REVIEWING, DESKING, NEEDING, TICKETING, HANDLING, SPEAKING, REFERRING = 59, 60, 61, 62, 63, 64, 65, 66
+STYLES, WAVES, REFERRALS = 1 << 31, 1 << 29, 1 << 30  # addresses of events; one's style of answering is not of a week
 KINDS, SCOPES = (TABLES["survey_responses"][name].allowed for name in ("kind", "scope"))
 CSAT, NPS, CES, TRUST, EXPECTATION, BRAND, DRIVER = range(7)
 BESIDE_NPS = (TRUST, EXPECTATION, BRAND, DRIVER)  # each goes to another fifth of the customers, and so in turn
 SCALES = ((1, 5), (0, 10), (1, 7), (1, 5), (1, 5), (1, 5), (1, 5))
 # where the feeling of a row, about 0 to 1, goes over into the next point of the scale
 EDGES = (
-    (0.29, 0.38, 0.48, 0.63),
-    (0.10, 0.16, 0.22, 0.28, 0.34, 0.42, 0.50, 0.59, 0.69, 0.79),
-    (0.12, 0.22, 0.32, 0.43, 0.55, 0.68),
-    (0.30, 0.42, 0.54, 0.67),
-    (0.20, 0.35, 0.52, 0.70),
-    (0.28, 0.40, 0.52, 0.64),
-    (0.26, 0.38, 0.50, 0.64),
+    (0.14, 0.29, 0.45, 0.67),
+    (0.05, 0.12, 0.18, 0.24, 0.31, 0.44, 0.52, 0.64, 0.76, 0.87),
+    (0.02, 0.17, 0.34, 0.51, 0.66, 0.82),
+    (0.23, 0.39, 0.57, 0.76),
+    (0.22, 0.36, 0.53, 0.75),
+    (0.20, 0.37, 0.57, 0.78),
+    (0.24, 0.40, 0.56, 0.76),
 )
 # what customers care about, and how far their content depends on it
 DRIVERS = {
     "staff": 1.1, "quality": 1.3, "atmosphere": 0.6, "price": 0.4, "waiting": 0.8, "booking": 0.3, "aftercare": 0.7, "points": 0.15,
 }  # fmt: skip
 TALKED_ABOUT = (24, 26, 13, 14, 9, 7, 5, 2)  # in the order of TOPICS
-ANSWERS = (0.20, 0.24, 0.20)  # of those asked after an order, after a ticket, twice a year
+SWAY = (0.22, 0.34, 0.26, 0.30, 0.30, 0.30, 0.30)  # how much the same feeling differs from one day to the next
+ANSWERS = (0.22, 0.24, 0.24)  # of those asked after an order, after a ticket, twice a year
 UNHAPPY, SILENCE = 0.45, 0.4
 PASSED_ON = 0.3  # of requests, complaints and returns
+STARS = (0.27, 0.35, 0.45, 0.66)
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 SOURCES, STATUSES = (TABLES["feedback"][name].allowed for name in ("source", "status"))
@@ -114,7 +124,9 @@ def _answers(scene: Scene) -> Arrays:
     style = scene.draws(scene.event_keys(np.arange(len(scene.crowd)), STYLES), ANSWERING, 1)
     u = scene.draws(words(found["keys"], found["kind"] + 1), COMMENTING, 2)
     # some people always give high marks, and the same feeling makes a four today and a five tomorrow
-    feeling = found["feeling"] + 0.10 * (style[0] + style[1] - 1)[found["who"]] + 0.16 * (u[0] + u[1] + u[2] - 1.5)
+    sway = np.array(SWAY)[found["kind"]]
+    feeling = found["feeling"] + 0.16 * (style[0] + style[1] - 1)[found["who"]] + sway * (u[0] + u[1] + u[2] - 1.5)
+    found["felt"] = feeling
     found["score"] = np.zeros(len(rows), dtype=np.int64)
     for kind, edges in enumerate(EDGES):
         own = found["kind"] == kind
@@ -143,10 +155,22 @@ def _after_orders(scene: Scene) -> list[Arrays]:
     best, worst, end = left.max(axis=0), left.min(axis=0), left[3]
     peak = np.where(best + worst < 0, worst, np.where(best + worst > 0, best, end))
     mood = found["satisfaction"][rows]
-    feeling = 0.55 * mood + 0.22 * found["went"][rows] + 0.03 * (peak + end)
+    feeling = 0.52 * mood + 0.10 * found["went"][rows] + 0.055 * (peak + end)
     sent = found["at"][rows] + 2 * HOUR + (u[0] * 22 * HOUR).astype(np.int64)
     who = found["who"][rows]
-    return [_part(who=who, sent=sent, kind=CSAT, feeling=feeling, mood=mood, tie=scene.crowd.eager[who], keys=keys, order=rows, chance=ANSWERS[0])]
+    return [
+        _part(
+            who=who,
+            sent=sent,
+            kind=CSAT,
+            feeling=feeling,
+            mood=mood,
+            tie=scene.crowd.eager[who],
+            keys=keys,
+            order=rows,
+            chance=ANSWERS[0],
+        )
+    ]
 
 
 def _after_tickets(scene: Scene) -> list[Arrays]:
@@ -158,9 +182,11 @@ def _after_tickets(scene: Scene) -> list[Arrays]:
     log, keys = {name: values[told.log[rows]] for name, values in log.items()}, told.keys[rows]
     u = scene.draws(keys, TICKET_ASKING, 1)
     settled = told.solved_at[rows] >= 0
-    sent = np.where(settled, told.solved_at[rows] + HOUR // 2, told.created[rows] + 7 * DAY) + (u[0] * 20 * HOUR).astype(np.int64)
+    sent = np.where(settled, told.solved_at[rows] + HOUR // 2, told.created[rows] + 7 * DAY) + (
+        u[0] * 20 * HOUR
+    ).astype(np.int64)
     mood, slow = log["satisfaction"], log["hours"] / (log["hours"] + 12)
-    helped = 0.40 * mood + 0.10 * log["first"] + 0.28 * log["solved"] - 0.20 * slow + 0.12
+    helped = 0.40 * mood + 0.10 * log["first"] + 0.26 * log["solved"] - 0.20 * slow + 0.10
     easy = 0.22 * mood + 0.26 * log["first"] + 0.20 * log["solved"] - 0.36 * slow + 0.20
     order = np.full(len(rows), -1)
     if scene.orders:
@@ -207,7 +233,9 @@ def _twice_a_year(scene: Scene) -> list[Arrays]:
 def _asked_by(scene: Scene) -> Ints:
     """Surveys are written: who prefers to be called or seen gets them by e-mail."""
     channel = preferred_channel(scene)
-    return np.where(np.isin(channel, [CHANNELS.index("phone"), CHANNELS.index("store")]), CHANNELS.index("email"), channel)
+    return np.where(
+        np.isin(channel, [CHANNELS.index("phone"), CHANNELS.index("store")]), CHANNELS.index("email"), channel
+    )
 
 
 def _responded(scene: Scene, found: Arrays) -> Ints:
@@ -219,7 +247,7 @@ def _responded(scene: Scene, found: Arrays) -> Ints:
     np.minimum.at(first_told, told.who, told.created)
     swing = 2 * found["mood"] - 1
     silent = (found["mood"] < UNHAPPY) & (first_told[found["who"]] > found["sent"])
-    chance = found["chance"] * (0.5 + 2.5 * swing * swing) * (0.6 + 0.8 * found["tie"]) * np.where(silent, SILENCE, 1.0)
+    chance = found["chance"] * (0.6 + 2.0 * swing * swing) * (0.6 + 0.8 * found["tie"]) * np.where(silent, SILENCE, 1.0)
     beside = (found["kind"] != NPS) & (found["kind"] != CSAT)  # the second question of a letter
     at = found["sent"] + 300 + (u[1] * u[1] * u[1] * u[1] * 6 * DAY).astype(np.int64)
     good = (u[0] < chance) & found["there"] & ~(beside & (second > 0.9))
@@ -271,7 +299,7 @@ def _comment(said: Voice, found: Arrays, some: Ints) -> np.ndarray[tuple[int], n
 def feedback(scene: Scene, language: str) -> pa.Table:
     """One row for each piece of feedback, customer by customer and by time, from whatever source; what the shop made of it."""
     said = voice(scene.shop.scenario.story.voice, language)
-    parts = [*_public(scene, said), *_told(scene, said), *_from_tickets(scene, said), *_from_surveys(scene, said)]
+    parts = [*_after_buying(scene, said), *_from_tickets(scene, said), *_from_surveys(scene, said)]
     parts = [one for one in parts if len(one["who"])]
     if not parts:
         return table("feedback", {"feedback_id": pa.array([], pa.string())})
@@ -299,43 +327,81 @@ def feedback(scene: Scene, language: str) -> pa.Table:
     })  # fmt: skip
 
 
-def _rows(*, who: Ints, at: Ints, source: Ints | int, text: Column, tone: Ints | int, keys: Words, **given: Column | int) -> Arrays:
+def _rows(
+    *, who: Ints, at: Ints, source: Ints | int, text: Column, tone: Ints | int, keys: Words, **given: Column | int
+) -> Arrays:
     """Pieces of feedback with all their columns."""
     plain = {"source": source, "tone": tone, "topic": -1, "rating": _NONE, "need": -1, "product": -1, "nameless": False}
     return {"who": who, "at": at, "text": text, "keys": keys} | {
-        name: values if isinstance(values, np.ndarray) else np.full(len(who), values) for name, values in (plain | given).items()
+        name: values if isinstance(values, np.ndarray) else np.full(len(who), values)
+        for name, values in (plain | given).items()
     }
 
 
-def _memory(scene: Scene) -> Floats:
-    """How an order is remembered, 0 to 1: the day itself, on top of what one thinks of the shop."""
-    found = scene.orders
-    return 0.6 * np.clip(found["satisfaction"], 0, 1) + 0.4 * np.clip((found["went"] - 0.15) / 0.7, 0, 1)
-
-
-def _public(scene: Scene, said: Voice) -> list[Arrays]:
-    """Reviews and posts: written by those for whom it was very good or very bad, some of them without a name."""
-    found, per_order = scene.orders, scene.shop.scenario.contact.reviews_per_order
+def _after_buying(scene: Scene, said: Voice) -> list[Arrays]:
+    """What an order moves people to write, where all can read it or to the shop: rather when it was very good or very bad."""
+    found, per_order, desk = (
+        scene.orders,
+        scene.shop.scenario.contact.reviews_per_order,
+        scene.shop.levers.feedback_desk,
+    )
     if not found or not per_order:
         return []
-    keys, memory = order_keys(scene), _memory(scene)
-    swing = 2 * memory - 1
-    u = scene.draws(keys, REVIEWING, 1)
-    rows = np.flatnonzero((u[0] < per_order * (0.35 + 5 * swing * swing)) & ~found["cancelled"])
-    keys, memory = keys[rows], memory[rows]
-    v = scene.draws(keys, REVIEWING, 4)[3:]
-    post = v[0] < 0.3
-    felt = memory + 0.22 * (v[1] + v[2] - 1)
-    rating = 1 + np.searchsorted(np.array((0.26, 0.34, 0.43, 0.60)), felt, side="right")
+    u = scene.draws(order_keys(scene), WRITING, 1)
+    # how the order is remembered, 0 to 1: the day itself, on top of what one thinks of the shop
+    memory = 0.6 * np.clip(found["satisfaction"], 0, 1) + 0.4 * np.clip((found["went"] - 0.15) / 0.7, 0, 1)
+    swing, done = 2 * memory - 1, ~found["cancelled"]
+    public = np.flatnonzero(done & (u[0] < per_order * (0.35 + 5 * swing * swing)))
+    # a desk that is easy to find hears more
+    writes = np.flatnonzero(done & (u[1] < per_order * 2 * desk * (0.3 + 4 * swing * swing)))
+    wishes = np.flatnonzero(done & (u[2] < per_order * 0.6 * (0.3 + desk)))
+    return [
+        _public(scene, said, public, memory[public]), _to_the_desk(scene, said, writes, memory[writes]),
+        _needs(scene, said, wishes),
+    ]  # fmt: skip
+
+
+def _public(scene: Scene, said: Voice, rows: Ints, memory: Floats) -> Arrays:
+    """Reviews and posts; some have no name."""
+    keys = order_keys(scene, rows)
+    u = scene.draws(keys, REVIEWING, 3)
+    post = u[0] < 0.3
+    rating = 1 + np.searchsorted(np.array(STARS), memory + 0.22 * (u[1] + u[2] - 1), side="right")
     tone = np.where(rating <= 2, NEGATIVE, np.where(rating == 3, NEUTRAL, POSITIVE))
-    topic = _topic(scene, rows, v[3], v[4] < 0.75)
+    topic = _topic(scene, rows, u[3], u[4] < 0.75)
     drawn = words(keys, SPEAKING * 64 + 10)
     review, sns = (said.pick(kind, drawn, topics=topic, tones=tone) for kind in ("review", "sns"))
-    return [_rows(
-        who=found["who"][rows], at=_soon(scene, rows, v[5], v[6], 10 * DAY), source=np.where(post, SNS, REVIEW),
-        text=np.where(post, sns, review), tone=tone, topic=topic, keys=words(keys, REVIEW), product=found["main"][rows],
-        rating=np.where(post, _NONE, rating), nameless=v[7] < np.where(post, 0.5, 0.3),
-    )]  # fmt: skip
+    return _rows(
+        who=scene.orders["who"][rows], at=_soon(scene, rows, u[5], u[6], 10 * DAY), source=np.where(post, SNS, REVIEW),
+        text=np.where(post, sns, review), tone=tone, topic=topic, keys=words(keys, REVIEW),
+        product=scene.orders["main"][rows], rating=np.where(post, _NONE, rating), nameless=u[7] < np.where(post, 0.5, 0.3),
+    )  # fmt: skip
+
+
+def _to_the_desk(scene: Scene, said: Voice, rows: Ints, memory: Floats) -> Arrays:
+    """Opinions that come to the feedback desk."""
+    keys = order_keys(scene, rows)
+    u = scene.draws(keys, DESKING, 2)
+    felt = memory + 0.3 * (u[0] - 0.5)
+    tone = np.where(felt < 0.44, NEGATIVE, np.where(felt < 0.60, NEUTRAL, POSITIVE))
+    topic = _topic(scene, rows, u[1], u[2] < 0.75)
+    return _rows(
+        who=scene.orders["who"][rows], at=_soon(scene, rows, u[3], u[4], 6 * DAY), source=DESK, tone=tone, topic=topic,
+        text=said.pick("desk", words(keys, SPEAKING * 64 + 11), topics=topic, tones=tone), keys=words(keys, DESK),
+        product=scene.orders["main"][rows],
+    )  # fmt: skip
+
+
+def _needs(scene: Scene, said: Voice, rows: Ints) -> Arrays:
+    """What customers wish for, written to the desk or told in an interview: a few wishes are common, most are rare."""
+    keys = order_keys(scene, rows)
+    u = scene.draws(keys, NEEDING, 2)
+    need = pick(u[0], [1 / (2 + n) for n in range(len(said.needs))])
+    return _rows(
+        who=scene.orders["who"][rows], at=_soon(scene, rows, u[1], u[2], 12 * DAY), tone=NEUTRAL, need=need,
+        source=np.where(u[3] < 0.65, DESK, INTERVIEW), keys=words(keys, INTERVIEW),
+        text=said.pick("need", words(keys, SPEAKING * 64 + 12), topics=need),
+    )  # fmt: skip
 
 
 def _soon(scene: Scene, rows: Ints, u: Floats, v: Floats, longest: int) -> Ints:
@@ -343,38 +409,9 @@ def _soon(scene: Scene, rows: Ints, u: Floats, v: Floats, longest: int) -> Ints:
     ordered = scene.orders["at"][rows]
     room = leaves_at(scene, scene.orders["who"][rows]) - ordered - HOUR
     wait = HOUR + (u * u * u * longest).astype(np.int64)
-    return ordered + np.where(wait < room, wait, HOUR // 2 + (v * np.maximum(np.minimum(room, longest), 0)).astype(np.int64))
-
-
-def _told(scene: Scene, said: Voice) -> list[Arrays]:
-    """What comes to the feedback desk, and what interviews bring up: opinions and needs. A desk that is easy to find hears more."""
-    found, per_order, desk = scene.orders, scene.shop.scenario.contact.reviews_per_order, scene.shop.levers.feedback_desk
-    if not found or not per_order:
-        return []
-    keys, memory = order_keys(scene), _memory(scene)
-    swing = 2 * memory - 1
-    u = scene.draws(keys, DESKING, 1)
-    done = ~found["cancelled"]
-    writes = np.flatnonzero(done & (u[0] < per_order * 2 * desk * (0.3 + 4 * swing * swing)))
-    wishes = np.flatnonzero(done & (u[1] < per_order * 0.6 * (0.3 + desk)))
-    v = scene.draws(keys[writes], DESKING, 3)[3:]
-    tone = np.where(memory[writes] + 0.3 * (v[0] - 0.5) < 0.44, NEGATIVE, np.where(memory[writes] + 0.3 * (v[0] - 0.5) < 0.60, NEUTRAL, POSITIVE))
-    topic = _topic(scene, writes, v[1], v[2] < 0.75)
-    w = scene.draws(keys[wishes], NEEDING, 2)
-    # a few wishes are common, most are rare
-    need = pick(w[0], [1 / (2 + n) for n in range(len(said.needs))])
-    return [
-        _rows(
-            who=found["who"][writes], at=_soon(scene, writes, v[3], v[4], 6 * DAY), source=DESK, tone=tone, topic=topic,
-            text=said.pick("desk", words(keys[writes], SPEAKING * 64 + 11), topics=topic, tones=tone),
-            keys=words(keys[writes], DESK), product=found["main"][writes],
-        ),
-        _rows(
-            who=found["who"][wishes], at=_soon(scene, wishes, w[1], w[2], 12 * DAY), tone=NEUTRAL, need=need,
-            source=np.where(w[3] < 0.65, DESK, INTERVIEW), keys=words(keys[wishes], INTERVIEW),
-            text=said.pick("need", words(keys[wishes], SPEAKING * 64 + 12), topics=need),
-        ),
-    ]  # fmt: skip
+    return ordered + np.where(
+        wait < room, wait, HOUR // 2 + (v * np.maximum(np.minimum(room, longest), 0)).astype(np.int64)
+    )
 
 
 def _from_tickets(scene: Scene, said: Voice) -> list[Arrays]:
@@ -422,7 +459,10 @@ def _handled(scene: Scene, found: Arrays) -> Arrays:
     declined = ripe & (u[4] < np.where(need, 0.35, 0.15))
     done = ripe & ~declined & (u[5] < 0.8) & (acted < clock.end)
     status = np.where(declined, DECLINED, np.where(done, DONE, np.where(ripe, PLANNED, status)))
-    share = np.array([0.10, 0.03, 0.05, 0.35, 0.50, 0.10])[source] + np.array([0.55, 0.25, 0.25, 0.6, 0.45, 0.2])[source] * desk
+    share = (
+        np.array([0.10, 0.03, 0.05, 0.35, 0.50, 0.10])[source]
+        + np.array([0.55, 0.25, 0.25, 0.6, 0.45, 0.2])[source] * desk
+    )
     reply = clock.later(at, HOUR + (u[6] * u[6] * 45 * HOUR).astype(np.int64))
     replied = (u[7] < share * np.where(bad, 1.2, 1.0)) & (reply < clock.end)
     return {
@@ -450,15 +490,16 @@ def referrals(scene: Scene) -> pa.Table:
     u = scene.draws(scene.event_keys(who, REFERRALS + week), REFERRING, 2)
     at = clock.moments(week, u[0], u[1])
     # who has been a customer since this week only recommends after the first order
-    since = first[who] + HOUR // 4
+    since = np.minimum(first[who] + HOUR // 4, (week + 1) * WEEK - 60)
     at = np.where(at < since, since + (u[2] * ((week + 1) * WEEK - since)).astype(np.int64), at)
     order = by_time(who, at)
     who, at, u, log = who[order], at[order], u[:, order], {name: values[order] for name, values in log.items()}
     child = np.where(log["child"] >= 0, scene.place_of[np.maximum(log["child"], 0)], -1)
-    came = (child >= 0) & (registered(scene)[child] < clock.end)
+    begun = registered(scene)[child]
+    came = (child >= 0) & (begun < clock.end)
     bought = came & (first[child] < clock.end)
     signed = at + 2 * HOUR + (u[3] * u[3] * 12 * DAY).astype(np.int64)
-    registers = np.where(came, registered(scene)[child], signed)
+    registers = np.where(came, begun, signed)
     known = came | ((child < 0) & log["tried"] & (signed < clock.end))
     reward = scene.shop.levers.referral_reward
     return table("referrals", {

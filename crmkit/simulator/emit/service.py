@@ -23,7 +23,7 @@ from crmkit.simulator.emit.desk import (
     TEAMS,
 )
 from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
-from crmkit.simulator.emit.timeline import TOPICS, Timelines, timelines
+from crmkit.simulator.emit.timeline import TOPICS, Timelines, id_room, timelines
 from crmkit.simulator.engine import TICKET_KINDS
 from crmkit.simulator.exact import Floats, Ints, words
 from crmkit.simulator.log import Arrays
@@ -79,7 +79,7 @@ def ticket_events(scene: Scene, language: str) -> pa.Table:
     nth = sequence(ticket)
     old, new, names = _values(scene, step)
     return table("ticket_events", {
-        "event_id": digits("E", told.ticket_numbers[ticket] * 100 + nth, 13),
+        "event_id": digits("E", told.ticket_numbers[ticket] * 100 + nth, 11 + id_room(scene)),
         "ticket_id": told.ticket_ids.take(pa.array(ticket)),
         "occurred_at": scene.instants(step["at"]),
         "actor_type": category(step["actor"], ACTORS),
@@ -169,7 +169,7 @@ def quality_reviews(scene: Scene) -> pa.Table:
     apology = np.where(sorry, 1 + (0.5 + mood > 1 - u[10][some]), 0)
     followed = 0.3 + 0.3 * courtesy + 0.2 * listening + mood + 0.5 * (u[11][some] - 0.5) > 0.42
     return table("quality_reviews", {
-        "review_id": digits("Q", told.ticket_numbers[some], 11),
+        "review_id": digits("Q", told.ticket_numbers[some], 9 + id_room(scene)),
         "ticket_id": told.ticket_ids.take(pa.array(some)),
         "reviewed_at": scene.instants(at[some]),
         "reviewer_id": category(reviewer, [f"R{one:02}" for one in range(1, len(STRICTNESS) + 1)]),

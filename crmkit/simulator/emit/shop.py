@@ -28,8 +28,8 @@ COUPON_WEEKS = 5  # a coupon is good in the week of its mail and the four after 
 NO_OFFER = {"control_share": 0.0, "discount_rate": 0.0}
 DESK, PUBLIC = "main", "public"  # calendars: days on which the shop is closed, and public holidays, on which it is not
 ADVERTISING = ("search", "sns", "ad")  # channels that are paid for by the click; the others cost gifts and leaflets
-FIRST_REPLY_DAYS = {"low": 3.0, "normal": 1.5, "high": 1.0, "urgent": 0.5}  # days of business
-RESOLUTION_DAYS = {"low": 9.0, "normal": 5.0, "high": 3.0, "urgent": 1.5}
+FIRST_REPLY_DAYS = {"low": 2.0, "normal": 1.5, "high": 1.0, "urgent": 0.75}  # days of business
+RESOLUTION_DAYS = {"low": 6.0, "normal": 5.0, "high": 3.0, "urgent": 2.0}
 SOONER = {"complaint": 0.75, "return": 0.75}  # of the promised time
 
 CAUSES = {
@@ -41,7 +41,7 @@ CAUSES = {
         ("新しい担当者への引き継ぎが足りなかった", "引き継ぎの項目を決め、初めの1か月は2人で担当することにした"),
     ),
     "en": (
-        ("The instructions were out of date; everyone worked differently", "Rewrote them and read them through together"),
+        ("The instructions were out of date; each worked differently", "Rewrote them and read them through together"),
         ("A new supplier's material varied too much", "Check deliveries on arrival; agreed limits with the supplier"),
         ("Final checks were skipped at busy hours", "Made the check a step that cannot be skipped, with a record"),
         ("The store room was too warm, and quality suffered", "Moved the stock and log the temperature every day"),

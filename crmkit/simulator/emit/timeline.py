@@ -34,7 +34,6 @@ from crmkit.simulator.log import Arrays
 OPENING, TWICE = 10, 12  # streams of draws
 
 TOPICS = voices.TOPICS
-MOST_TICKETS, MOST_DUPLICATES = 90, 9  # of a customer: an id has two digits for them
 EMAIL, PHONE = CHANNELS.index("email"), CHANNELS.index("phone")
 _ASKED_ABOUT = {  # weights of TOPICS, by kind of ticket; a defect is about quality
     QUESTION: (5, 5, 0, 20, 5, 30, 25, 10),
@@ -138,13 +137,23 @@ def _tell(scene: Scene) -> Timelines:
     desk.close()
     merged = desk.status == MERGED
     named = ("who", "log", "created", "kind", "severity", "topic", "channel", "by_agent", "order", "product", "problem")
-    number = scene.crowd.number[rows["who"]] * 100 + sequence(rows["who"])
+    room = id_room(scene)
+    number = scene.crowd.number[rows["who"]] * 10**room + sequence(rows["who"])
     return Timelines(
         **{name: rows[name] for name in (*named, "follows")},
-        first_reply=desk.first_reply, first_solved_at=desk.first_solved, solved_at=desk.solved, closed_at=desk.closed, reopened=desk.reopened, status=desk.status, is_merged=merged, priority=desk.priority,
-        assignee=desk.agent, team=desk.team, repeats=np.where(merged, rows["repeats"], -1),
-        keys=rows["key"], ticket_numbers=number, ticket_ids=digits("T", number, 11), step=desk.steps(),
+        first_reply=desk.first_reply, first_solved_at=desk.first_solved, solved_at=desk.solved, closed_at=desk.closed,
+        reopened=desk.reopened, status=desk.status, is_merged=merged, priority=desk.priority, assignee=desk.agent,
+        team=desk.team, repeats=np.where(merged, rows["repeats"], -1), keys=rows["key"], ticket_numbers=number,
+        ticket_ids=digits("T", number, 9 + room), step=desk.steps(),
     )  # fmt: skip
+
+
+def id_room(scene: Scene) -> int:
+    """Digits in an id for a customer's tickets: two in a world of two years, more in one of many.
+
+    That is enough for a ticket every other week, all life long; of anybody louder the last tickets are not on record.
+    """
+    return max(2, len(str(scene.shop.weeks // 2)))
 
 
 # --- which tickets there are
@@ -157,7 +166,7 @@ def _rows(scene: Scene) -> Arrays:
         none = np.zeros(0, dtype=np.int64)
         log = dict.fromkeys(("who", "week", "order", "address", "opened", "kind", "severity"), none)
         log |= {"hours": np.zeros(0), **dict.fromkeys(("first", "solved", "apologised", "follows"), none.astype(bool))}
-    kept = np.flatnonzero(sequence(log["who"]) <= MOST_TICKETS)
+    kept = np.flatnonzero(sequence(log["who"]) <= 9 * 10 ** (id_room(scene) - 1))
     log = {name: values[kept] for name, values in log.items()}
     keys = scene.event_keys(log["who"], log["address"])
     u = scene.draws(keys, OPENING, 4)
@@ -174,8 +183,8 @@ def _rows(scene: Scene) -> Arrays:
 
 
 def _followed(log: Arrays) -> tuple[Ints, Ints]:
-    """For a matter that comes up again the ticket it was first told in (two weeks before, unsolved), and its order."""
-    follows, order = np.full(len(log["who"]), -1), log["order"].copy()
+    """For a matter that comes up again the ticket it was last told in (two weeks before, unsolved), and its order."""
+    follows = np.full(len(log["who"]), -1)
     unsolved = np.flatnonzero(~log["solved"])
     again = np.flatnonzero(log["follows"])
     if len(again):
@@ -184,11 +193,18 @@ def _followed(log: Arrays) -> tuple[Ints, Ints]:
         row = unsolved[np.maximum(earlier, 0)]
         good = (earlier >= 0) & (told[row] == told[again] - 2)
         follows[again[good]] = row[good]
-        chained = again[good]
-        while len(chained):  # a matter can come up several times: each round reaches one ticket further back
-            order[chained] = order[follows[chained]]
-            chained = chained[(order[chained] < 0) & (follows[follows[chained]] >= 0)]
-    return follows, order
+    return follows, _as_before(log["order"], follows)
+
+
+def _as_before(values: Ints, follows: Ints) -> Ints:
+    """What comes up again is about the same as before; a matter can come up several times."""
+    chained = np.flatnonzero(follows >= 0)
+    while True:
+        same = values[follows[chained]]
+        if (values[chained] == same).all():
+            return values
+        values = values.copy()
+        values[chained] = same
 
 
 def _about(scene: Scene, rows: Arrays, u: Floats) -> Arrays:
@@ -201,17 +217,12 @@ def _about(scene: Scene, rows: Arrays, u: Floats) -> Arrays:
     if len(some):
         product[some], week[some], defect[some] = orders["main"][row], orders["week"][row], orders["defect"][row]
     complains = (rows["kind"] == COMPLAINT) | (rows["kind"] == RETURN)
-    topic = np.zeros(len(u), dtype=np.int64)
+    topic: Ints = np.zeros(len(u), dtype=np.int64)
     for kind, weights in _ASKED_ABOUT.items():
         these = rows["kind"] == kind
         topic[these] = pick(u[these], weights)
     topic[complains & defect] = TOPICS.index("quality")
-    while True:  # what comes up again is about the same
-        chained = np.flatnonzero(rows["follows"] >= 0)
-        same = topic[rows["follows"][chained]]
-        if (topic[chained] == same).all():
-            break
-        topic[chained] = same
+    topic = _as_before(topic, rows["follows"])
     levers = shop.levers
     if not (levers.points_rate or levers.member_discount or levers.anniversary_gift):
         topic[topic == TOPICS.index("points")] = TOPICS.index("booking")
@@ -263,8 +274,8 @@ def _with_duplicates(scene: Scene, rows: Arrays) -> Arrays:
     at = awake(scene, rows["created"] + HOUR // 2 + (u[1] * 7 * HOUR).astype(np.int64) // 60 * 60)
     reply = scene.shop.clock.later(rows["created"], rows["wait"])
     until = np.minimum((scene.crowd.left[rows["who"]] + 1) * WEEK, scene.shop.clock.end)
-    some = np.flatnonzero((u[0] < 0.05) & (at < np.minimum(reply, until)))
-    some = some[sequence(rows["who"][some]) <= MOST_DUPLICATES]
+    some = np.flatnonzero((u[0] < 0.035) & (at < np.minimum(reply, until)))
+    some = some[sequence(rows["who"][some]) < 10 ** (id_room(scene) - 1)]
     second = {name: values[some] for name, values in rows.items()}
     channel = np.array([CHANNELS.index(name) for name in ("email", "chat", "sns")])
     choice = (u[2][some] * 2).astype(np.int64)
