@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crmkit.simulator.calendar import EVER, WEEK
+from crmkit.simulator.calendar import DAY, EVER, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, Column, Crowd, gather
 from crmkit.simulator.exact import Floats, Ints, draws, gamma, pick, poisson
 from crmkit.simulator.log import Arrays, Log
@@ -130,7 +130,7 @@ class _Weeks:
         if kind == 1 and week in self.shop.forced_arms:
             treated = np.full(len(who), bool(self.shop.forced_arms[week]))
         personal = u[1] < self.shop.levers.personalized_share
-        tired = u[2] < 0.001 + 0.002 * crowd.fatigue[who]
+        tired = u[2] < 0.0005 + 0.0008 * crowd.fatigue[who]
         if self.watch:
             self.log.add(
                 "sends",
@@ -213,7 +213,7 @@ class _Weeks:
             "orders", who, week=week, nth=nth, at=at, cancelled=cancelled, first=crowd.orders[who] == 0,
             subscription=crowd.due[who] != NEVER, satisfaction=crowd.satisfaction[who], **basket, **paid, **went,
         )  # fmt: skip
-        self._tell(week, who, address, number, at, basket, cancelled, went, u[13:16])
+        self._tell(week, who, address, number, at, cancelled, went, u[13:16])
         done = who[~cancelled]
         crowd.spent[done] += paid["net"][~cancelled]
         self._programme(week, done, number[~cancelled], paid["net"][~cancelled], u[16][~cancelled])
@@ -288,30 +288,31 @@ class _Weeks:
         return {"went": went, "inspected": inspected, "defect": defect, "severity": severity, "followed": followed}
 
     def _tell(
-        self,
-        week: int,
-        who: Ints,
-        address: int,
-        number: Ints,
-        at: Ints,
-        basket: Arrays,
-        cancelled: Column,
-        went: Arrays,
-        u: Floats,
-    ) -> None:
-        """Who speaks up after an order, about what; the rest of the unhappy say nothing."""
+        self, week: int, who: Ints, address: int, number: Ints, at: Ints, cancelled: Column, went: Arrays, u: Floats
+    ) -> None:  # fmt: skip
+        """Who speaks up about an order, and about what; the rest of the unhappy say nothing."""
         crowd, contact, levers = self.crowd, self.shop.scenario.contact, self.shop.levers
         bad_day = went["went"] < (0.22 if self.shop.scenario.feeling.experience else 0.0)
         unhappy = (went["defect"] | bad_day) & ~cancelled
         voiced = unhappy & (u[0] < (0.2 + 0.5 * levers.feedback_desk) * (0.6 + 0.2 * went["severity"]))
         crowd.silent[who] += unhappy & ~voiced
         asks = ~unhappy & (u[1] < contact.questions_per_order)
-        kind = np.where(
-            voiced, np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT), np.where(u[2] < 0.3, REQUEST, QUESTION)
-        )
-        some = np.flatnonzero(voiced | asks)
+        complains = np.where(went["defect"] & (u[2] < 0.3), RETURN, COMPLAINT)
+        kind = np.where(voiced, complains, np.where(u[2] < 0.3, REQUEST, QUESTION))
         severity = np.where(voiced, np.maximum(went["severity"], 1), 0)
-        self.raised.append((who[some], np.full(len(some), address), number[some], at[some], kind[some], severity[some]))
+        some = np.flatnonzero(voiced | asks)
+        if not len(some):
+            return
+        # who has been here before asks before the next visit, all others speak after it; within the week either way
+        v = draws(crowd.key[who[some]], address + 30, 1)
+        before = asks[some] & (crowd.orders[who[some]] > 0)
+        begins, ends, order = week * WEEK, (week + 1) * WEEK - 60, at[some]
+        room = np.where(before, order - HOUR - begins, ends - order - HOUR // 2)
+        wish = np.where(before, HOUR + v[0] * 3 * DAY, HOUR // 2 + v[0] * v[0] * 2 * DAY)
+        apart = np.where(wish <= room, wish, v[1] * np.maximum(room, 0)).astype(np.int64) // 60 * 60
+        opened = np.where(before, order - apart, order + apart)
+        about = np.where(before, -1, number[some])
+        self.raised.append((who[some], np.full(len(some), address), about, opened, kind[some], severity[some]))
 
     # --- how the shop answers
 
@@ -321,14 +322,16 @@ class _Weeks:
         if len(back):
             n, address = len(back), RECURRING + week * DRAWS_PER_ORDER
             u = draws(self.crowd.key[back], address + 40, 1)
-            at = self.shop.clock.moments(week, u[0] * 0.7, u[1])
-            self.raised.append((back, np.full(n, address), np.full(n, -1), at, np.full(n, COMPLAINT), np.full(n, 2)))
+            opened = self.shop.clock.moments(week, u[0] * 0.7, u[1])
+            self.raised.append((back, np.full(n, address), np.full(n, -1), opened, np.full(n, COMPLAINT), np.full(n, 2)))
         # one matter after the other for a customer with several: the second is felt on top of the first
         for tickets in _one_each(self.raised):
             self._serve(week, *tickets)
         self.raised.clear()
 
-    def _serve(self, week: int, who: Ints, address: Ints, number: Ints, at: Ints, kind: Ints, severity: Ints) -> None:
+    def _serve(
+        self, week: int, who: Ints, address: Ints, number: Ints, opened: Ints, kind: Ints, severity: Ints
+    ) -> None:  # fmt: skip
         """The wait, the first answer, whether it settles the matter, and what that does to the customer."""
         crowd, feeling, levers = self.crowd, self.shop.scenario.feeling, self.shop.levers
         u = draws(crowd.key[who], address + 24, 3)
@@ -346,7 +349,6 @@ class _Weeks:
         crowd.cost[who] += self.shop.scenario.money.ticket * np.where(first, 1.0, 2.0) + paid
         again = ~solved & (u[4] < 0.5)
         crowd.recurring[who[again]] = week + 2
-        opened = np.minimum(at + 1800 + (u[5] * u[5] * 200_000).astype(np.int64) // 60 * 60, (week + 1) * WEEK - 60)
         self.log.add(
             "tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity,
             hours=hours, first=first, solved=solved, apologised=sorry, compensation=paid,

@@ -111,9 +111,10 @@ def identities(keys: Words, numbers: Ints, *, locale: str = "ja_JP", who: Who) -
     Args:
         keys: The customers' keys.
         numbers: The customers' numbers, from which e-mail addresses are unique.
-        locale: "ja_JP", "en_US", "en_GB" (from the pools), or any locale of Faker such as "fr_FR". Those take
-            about fifty times as long, change with Faker's version, and their region, city and postal code do not belong
-            together; they have no telephone, what Faker does not know of a country is null, and `who.regions` must be empty.
+        locale: "ja_JP", "en_US", "en_GB" (from the pools), or any locale of Faker such as "fr_FR". Those take about
+            fifty times as long and change with Faker's version; their region, city and postal code do not belong
+            together, they have no telephone, what Faker does not know of a country is null, and `who.regions` must
+            be empty.
         who: What kind of people come.
 
     Returns:

@@ -18,6 +18,15 @@ from crmkit.simulator.levers import Levers
 
 Shares = Mapping[str, float]
 
+# what a business can be held against by its own tables, and in which unit; `headlines` counts them
+FIGURES = {
+    "second_order": "share", "orders_a_year": "count", "average_order": "JPY", "gross_margin": "share",
+    "cancelled": "share", "defects": "share", "complaints": "per_1000", "tickets": "per_100", "first_reply": "hours",
+    "csat": "share", "nps": "points", "responses": "share", "reviews": "score", "opens": "share",
+    "unsubscribes": "share", "members": "share", "referred": "share", "acquisition_cost": "JPY",
+    "monthly_churn": "share",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -153,6 +162,7 @@ class Scenario:
     money: Money
     products: tuple[Product, ...]
     levers: Levers
+    expected: Mapping[str, tuple[float, float]]  # where each of FIGURES lies in such a business, lowest and highest
 
 
 def scenarios() -> list[str]:
@@ -199,8 +209,10 @@ def read(name: str, toml: str) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise UnreadableFile("scenario", file=f"{name}.toml", detail=error) from None
     hints = get_type_hints(Scenario)
-    sections = {one.name: hints[one.name] for one in fields(Scenario) if one.name not in ("name", "products", "levers")}
-    _names(name, "", found, {*sections, "products", "levers"})
+    apart = ("name", "products", "levers", "expected")
+    sections = {one.name: hints[one.name] for one in fields(Scenario) if one.name not in apart}
+    found = {"expected": {}, **found}  # who does not know yet what to expect says nothing
+    _names(name, "", found, {*sections, "products", "levers", "expected"})
     rows = found["products"]
     if not isinstance(rows, list) or not rows:
         raise _wrong(name, "products", "", rows)
@@ -209,6 +221,7 @@ def read(name: str, toml: str) -> Scenario:
         **{key: _section(name, key, kind, found[key]) for key, kind in sections.items()},
         products=tuple(_section(name, f"products {n}", Product, row) for n, row in enumerate(rows, start=1)),
         levers=Levers().changed(found["levers"]),
+        expected=_expected(name, found["expected"]),
     )
     _check(made)
     return made
@@ -223,9 +236,23 @@ def _section(scenario: str, section: str, kind: type[Any], found: Any) -> Any:
     return kind(**{key: _value(scenario, section, key, hint, found[key]) for key, hint in hints.items()})
 
 
-def _names(scenario: str, section: str, found: Iterable[str], wanted: Iterable[str]) -> None:
+def _expected(scenario: str, found: Any) -> dict[str, tuple[float, float]]:
+    """Where the headline figures should lie: any of FIGURES, each with its lowest and highest value."""
+    if not isinstance(found, dict):
+        raise _wrong(scenario, "expected", "", found)
+    _names(scenario, "expected", found, FIGURES, all_of_them=False)
+    for key, ends in found.items():
+        numbers = isinstance(ends, list) and [type(one) in (int, float) and math.isfinite(one) for one in ends]
+        if numbers != [True, True] or ends[0] > ends[1]:
+            raise _wrong(scenario, "expected", key, ends)
+    return {key: (float(low), float(high)) for key, (low, high) in found.items()}
+
+
+def _names(
+    scenario: str, section: str, found: Iterable[str], wanted: Iterable[str], *, all_of_them: bool = True
+) -> None:
     for key in wanted:
-        if key not in found:
+        if all_of_them and key not in found:
             raise ParameterError("scenario_missing", file=f"{scenario}.toml", section=section or "-", key=key)
     for key in found:
         if key not in wanted:

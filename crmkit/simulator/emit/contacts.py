@@ -40,6 +40,23 @@ def interactions(scene: Scene, language: str) -> pa.Table:
     """One row for each contact, customer by customer and by time.
 
     What somebody looked at before registering is not on record: nobody knew who it was.
+
+    Args:
+        scene: The lived block.
+        language: Of the notes: "ja" or "en".
+
+    Returns:
+        The columns of the model's `interactions`; `lead_id` is always null.
+
+    Examples:
+        >>> from crmkit.simulator.engine import live
+        >>> from crmkit.simulator.scenario import scenario
+        >>> from crmkit.simulator.shop import open_shop
+        >>> salon = scenario("salon")
+        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> visits = interactions(scene, "en")
+        >>> visits["interaction_id"][0].as_py(), set(visits["direction"].to_pylist()) == {"inbound", "outbound"}
+        ('I000000100001', True)
     """
     found = _by_time(scene, [*_around_orders(scene), *_around_tickets(scene)])
     if not found:
@@ -55,7 +72,7 @@ def interactions(scene: Scene, language: str) -> pa.Table:
         "kind": category(found["kind"], KINDS),
         "stage": category(found["stage"], STAGES),
         "touchpoint": category(found["touchpoint"], TOUCHPOINTS),
-        "product_id": category(found["product"], [f"P{one:03}" for one in range(1, len(shop.products) + 1)]),
+        "product_id": category(found["product"], product_codes(scene)),
         "order_id": scene.order_ids.take(pa.array(found["order"], mask=found["order"] < 0)),
         "ticket_id": told.ticket_ids.take(pa.array(found["ticket"], mask=found["ticket"] < 0)),
         "staff_id": category(found["staff"], [f"S{one:02}" for one in range(1, shop.contact.staff + 1)]),
@@ -86,6 +103,16 @@ def order_keys(scene: Scene, rows: Ints | None = None) -> Words:
     return scene.event_keys(who, week * 32 + nth)
 
 
+def order_rows(scene: Scene, numbers: Ints) -> Ints:
+    """Rows of orders by the numbers the engine's log knows them by; -1 where negative."""
+    return np.where(numbers >= 0, scene.order_row[np.maximum(numbers, 0)], -1) if scene.orders else numbers
+
+
+def product_codes(scene: Scene) -> list[str]:
+    """The ids of the products, in the order of the price list."""
+    return [f"P{one:03}" for one in range(1, len(scene.shop.scenario.products) + 1)]
+
+
 def meets_in_person(scene: Scene) -> bool:
     """Whether customers come to the shop: then an order is a visit."""
     return scene.shop.scenario.people.order_channel.get("store", 0) > 0
@@ -103,13 +130,8 @@ def impressions(scene: Scene, rows: Ints) -> Ints:
     defect = found["defect"][rows] * (0.5 + found["severity"][rows] / 4)
     out = np.empty((4, len(rows)), dtype=np.int64)
     for n in range(4):
-        felt = (
-            0.45
-            + _SWAYED[place][n] * day
-            + 1.4 * mood
-            + 1.9 * (u[2 * n] + u[2 * n + 1] - 1)
-            - _SPOILT[place][n] * defect
-        )
+        luck = u[2 * n] + u[2 * n + 1] - 1
+        felt = 0.45 + _SWAYED[place][n] * day + 1.4 * mood + 1.9 * luck - _SPOILT[place][n] * defect
         out[n] = np.clip(np.floor(felt + 0.5), -2, 2)
     return out
 
@@ -160,8 +182,8 @@ def _around_orders(scene: Scene) -> list[Arrays]:
     channel = np.where(v[0] < 0.85, usual, _channels(shares, v[1]))
     staff = (v[2] * scene.shop.scenario.contact.staff).astype(np.int64)
     return [
-        *_before(scene, u[:6], channel), *_during(scene, u[6:8], channel, staff), *_offers(scene, u[8:10], channel, staff),
-        *_after(scene, u[10:15], staff),
+        *_before(scene, u[:6], channel), *_during(scene, u[6:8], channel, staff),
+        *_offers(scene, u[8:10], channel, staff), *_after(scene, u[10:15], staff),
     ]  # fmt: skip
 
 
@@ -240,7 +262,7 @@ def _upgrade(scene: Scene, product: int) -> int:
 
 
 def _after(scene: Scene, u: Floats, staff: Ints) -> list[Arrays]:
-    """A word of thanks and the question how it is going; the shop writes them whether or not the customer is still one."""
+    """A word of thanks, and the question how it is going; the shop does not know who has left it."""
     found, clock = scene.orders, scene.shop.clock
     followed = np.flatnonzero(found["followed"])
     written = preferred_channel(scene)[found["who"]]
@@ -253,8 +275,19 @@ def _after(scene: Scene, u: Floats, staff: Ints) -> list[Arrays]:
     answered = np.where(asked < leaves_at(scene, found["who"]), answered, _UNSAID).astype(np.int64)
     return [
         _part(scene, thanked, at, "thank_you", "post_purchase", "aftercare", written, outbound=1, staff=staff),
-        _part(scene, followed, asked, "follow_up", "use", "aftercare", written, outbound=1, staff=staff, impression=answered),
-    ]  # fmt: skip
+        _part(
+            scene,
+            followed,
+            asked,
+            "follow_up",
+            "use",
+            "aftercare",
+            written,
+            outbound=1,
+            staff=staff,
+            impression=answered,
+        ),
+    ]
 
 
 # --- tickets
@@ -264,26 +297,22 @@ def _around_tickets(scene: Scene) -> list[Arrays]:
     """What the customer asked, and what the desk let the customer know."""
     told = timelines(scene)
     own = np.flatnonzero(~told.is_merged)
-    row = np.full(len(own), -1)
-    if scene.orders:
-        row = np.where(told.order[own] >= 0, scene.order_row[np.maximum(told.order[own], 0)], -1)
-    asks = np.where(
-        (told.kind[own] == QUESTION) & (told.channel[own] == STORE), KINDS.index("consult"), KINDS.index("inquiry")
-    )
-    about = {
-        "who": told.who[own],
-        "order": row,
-        "channel": told.channel[own],
-        "ticket": own,
-        "product": told.product[own],
-    }
-    shared = {**about, "stage": STAGES.index("use"), "touchpoint": TOUCHPOINTS.index("aftercare")}
-    solved = told.solved_at[own] >= 0
-    answer = {name: values[solved] if isinstance(values, np.ndarray) else values for name, values in shared.items()}
+    solved = own[told.solved_at[own] >= 0]
+    seen = (told.kind[own] == QUESTION) & (told.channel[own] == STORE)
     return [
-        _events(at=told.created[own], kind=asks, **shared),
-        _events(at=told.solved_at[own][solved], kind=KINDS.index("status_update"), outbound=1, **answer),
+        _of_tickets(scene, own, told.created, np.where(seen, KINDS.index("consult"), KINDS.index("inquiry"))),
+        _of_tickets(scene, solved, told.solved_at, KINDS.index("status_update"), outbound=1),
     ]
+
+
+def _of_tickets(scene: Scene, rows: Ints, at: Ints, kind: Ints | int, *, outbound: int = 0) -> Arrays:
+    """Contacts that belong to some tickets."""
+    told = timelines(scene)
+    return _events(
+        who=told.who[rows], order=order_rows(scene, told.order[rows]), at=at[rows], kind=kind, outbound=outbound,
+        stage=STAGES.index("use"), touchpoint=TOUCHPOINTS.index("aftercare"), channel=told.channel[rows], ticket=rows,
+        product=told.product[rows],
+    )  # fmt: skip
 
 
 # --- rows

@@ -334,7 +334,7 @@ def totals(scene: Scene) -> dict[str, Ints]:
         By week, from the first on: `new_customers` (first orders; a column for each acquisition channel, the last one
         for those who were brought), `messages` (mails sent; columns newsletter, promotion, win-back), `inspected` and
         `followed_up` (orders), `handled` (tickets, those twice that took more than one contact), `brought` (customers),
-        and in yen `points_redeemed`, `gifts` and `compensation`.
+        and in yen `gifts` and `compensation`.
 
     Examples:
         >>> from crmkit.simulator.engine import live
@@ -359,7 +359,6 @@ def totals(scene: Scene) -> dict[str, Ints]:
         "followed_up": _sums(orders, weeks, "followed"),
         "handled": _sums(contacts, weeks, "contacts"),
         "brought": _sums(brought, weeks),
-        "points_redeemed": _sums(orders, weeks, "points_used"),
         "gifts": _sums(gifts, weeks, "value"),
         "compensation": _sums(tickets, weeks, "compensation"),
     }

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, NOT_LEFT
-from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, sequence, table
-from crmkit.simulator.engine import RETURN, TIER_AMOUNTS
+from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, plain, sequence, table
+from crmkit.simulator.engine import FAMILY, RETURN, TIER_AMOUNTS
 from crmkit.simulator.exact import Ints, pick
 from crmkit.simulator.people import Who, identities
 
@@ -18,6 +18,8 @@ SOURCES = {
     "pos": HOUR // 2,
     "call_center": DAY,
 }  # so long before the first order people register, at most
+TRIAL_EVERY_WEEKS = 13
+AMOUNTS = ("gross", "discount", "net", "refund")
 TIERS = ("none", "regular", "silver", "gold")
 
 
@@ -94,14 +96,17 @@ def refunds(scene: Scene) -> tuple[np.ndarray, Ints]:
     share, at = np.zeros(len(orders["who"])), np.full(len(orders["who"]), -1)
     if not tickets:
         return share, at
-    keys = scene.event_keys(tickets["who"], tickets["address"])
+    from crmkit.simulator.emit.timeline import timelines  # which looks at registrations, here
+
+    told = timelines(scene)
+    log, when = told.log, told.first_solved_at
+    keys = scene.event_keys(told.who, tickets["address"][log])
     u = scene.draws(keys, ORDERING, 1)
-    given = tickets["solved"] & (tickets["order"] >= 0)
-    whole = given & (tickets["kind"] == RETURN)
-    half = given & ~whole & (tickets["severity"] == 3) & (u[0] < 0.5)
-    when = scene.shop.clock.later(tickets["opened"], (tickets["hours"] * 2 * HOUR).astype(np.int64) + HOUR)
-    some = np.flatnonzero((whole | half) & (when < scene.shop.clock.end))
-    row = scene.order_row[tickets["order"][some]]
+    settled = (when >= 0) & (told.order >= 0) & ~told.is_merged & tickets["solved"][log]
+    whole = settled & (told.kind == RETURN)
+    half = settled & ~whole & (told.severity == 3) & (u[0] < 0.5)
+    some = np.flatnonzero(whole | half)
+    row = scene.order_row[told.order[some]]
     share[row] = np.where(whole[some], 1.0, 0.5)
     at[row] = when[some]
     return share, at
@@ -126,7 +131,7 @@ def orders(scene: Scene) -> pa.Table:
         pa.array(np.arange(n), mask=~found["subscription"])
     )
     staff = (u[2] * scene.shop.scenario.contact.staff).astype(np.int64)
-    return table("orders", {
+    made = table("orders", {
         "order_id": scene.order_ids,
         "customer_id": scene.ids(found["who"]),
         "ordered_at": scene.instants(found["at"]),
@@ -143,12 +148,39 @@ def orders(scene: Scene) -> pa.Table:
         "subscription_id": subscription,
         "staff_id": category(staff, [f"S{one:02}" for one in range(1, scene.shop.scenario.contact.staff + 1)]),
     })  # fmt: skip
+    return _with_trials(scene, made)
+
+
+def _with_trials(scene: Scene, made: pa.Table) -> pa.Table:
+    """Once a quarter the till is tried out before opening, under the first customer's name: no real order."""
+    people, start = scene.shop.scenario.people, scene.shop.clock.start
+    if "pos" not in people.source_system or scene.crowd.number[0] != FAMILY:
+        return made
+    quarters = [week for week in range(scene.shop.weeks) if week % TRIAL_EVERY_WEEKS == 1]
+    at = np.array(quarters) * WEEK + 2 * DAY + scene.shop.scenario.calendar.opens * HOUR - HOUR // 2
+    at = at[at > registered(scene)[0]]
+    n, known = len(at), int((scene.orders["who"] == 0).sum())
+    trials = table("orders", {
+        "order_id": digits("O", FAMILY * 1000 + 1000 - TRIAL_EVERY_WEEKS + np.arange(n), 12),
+        "customer_id": scene.ids(np.zeros(n, dtype=np.int64)),
+        "ordered_at": scene.instants(at),
+        "channel": constant("store", n),
+        "status": constant("completed", n),
+        "is_test": np.ones(n, dtype=bool),
+        **{f"{name}_amount": np.full(n, 100.0 if name in ("gross", "net") else 0.0) for name in AMOUNTS},
+        "staff_id": constant("S01", n),
+    })  # fmt: skip
+    first = pa.concat_tables([plain(made.slice(0, known)), plain(trials)]).sort_by("ordered_at")
+    return pa.concat_tables([first, plain(made.slice(known))])
 
 
 def campaign_codes(coupons: Ints) -> tuple[Ints, list[str]]:
     """Coupons (week * 4 + kind) as codes of campaign ids; -1 for none."""
     found, codes = np.unique(np.where(coupons == NEVER, -1, coupons), return_inverse=True)
-    return np.where(coupons == NEVER, -1, codes), [campaign_id(int(one) // 4, int(one) % 4) for one in found]
+    every = [campaign_id(int(one) // 4, int(one) % 4) for one in found]
+    names = sorted(set(every))  # the win-back mail is one campaign, whatever the week
+    place = np.array([names.index(one) for one in every], dtype=np.int64)
+    return np.where(coupons == NEVER, -1, place[codes]), names
 
 
 def campaign_id(week: int, kind: int) -> str:

@@ -182,3 +182,11 @@ def table(name: str, columns: dict[str, Any], *, truth: bool = False) -> pa.Tabl
         arrays.append(values)
         kinds.append(pa.field(column.name, values.type))
     return pa.Table.from_arrays(arrays, schema=pa.schema(kinds))
+
+
+def plain(found: pa.Table) -> pa.Table:
+    """The table with its words written out: dictionaries of two tables need not be the same."""
+    texts = [
+        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in found.itercolumns()
+    ]
+    return pa.table(texts, names=found.column_names)

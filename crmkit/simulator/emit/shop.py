@@ -155,8 +155,7 @@ class _Line:
 def costs(shop: Shop, totals: Mapping[str, np.ndarray[Any, Any]]) -> pa.Table:
     """One row for each week and thing on which money was spent, on the Monday, in whole yen.
 
-    Points that customers paid with are here and in the discounts of their orders: who takes costs from net sales
-    leaves one of them out (category `reward`, no campaign).
+    What customers were given off, by points and coupons, is not here but in the discounts of their orders.
     """
     found = []
     for nth, line in enumerate(_lines(shop, totals)):
@@ -193,7 +192,6 @@ def _lines(shop: Shop, totals: Mapping[str, np.ndarray[Any, Any]]) -> list[_Line
         *mails,
         _Line("retention", "labour", "phone", totals["followed_up"] * money.follow_up),
         _Line("retention", "reward", "postal", totals["gifts"] * 1.0, GIFTS),
-        _Line("retention", "reward", None, totals["points_redeemed"] * 1.0),
         _Line("retention", "tool", None, np.full(shop.weeks, money.tools_per_week)),
         _Line("service", "labour", None, totals["handled"] * money.ticket),
         _Line("service", "labour", "store", totals["inspected"] * money.inspection),
