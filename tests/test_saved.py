@@ -161,20 +161,6 @@ def test_every_table_of_the_model_comes_back(tmp_path, format):
         assert kinds == [column.kind for column in model.columns]
 
 
-def test_pandas_has_the_types_that_load_gives(tmp_path):
-    crm = load(shop().save(tmp_path / "shop"))
-    types = {f"{name}.{column}": str(kind) for name in crm.tables for column, kind in crm.tables[name].dtypes.items()}
-    assert types["customers.name"] == types["customers.member_tier"] == "str"
-    assert types["customers.birth_date"] == types["customers.registered_at"] == "datetime64[us]"
-    assert (types["customers.email_opt_in"], types["orders.is_test"]) == ("boolean", "bool")
-    assert (types["interactions.impression"], types["order_items.line_no"]) == ("Int64", "int64")
-    assert types["order_items.quantity"] == types["orders.net_amount"] == "float64"
-    assert str(crm.truth.customers["died_at"].dtype) == "datetime64[us]"
-    crm.orders.loc[0, "net_amount"] = 5.0  # what a lesson may do to a table
-    assert crm.orders["net_amount"][0] == 5.0
-    assert crm.orders is crm.tables["orders"]
-
-
 @pytest.mark.parametrize("format", ["parquet", "csv"])
 def test_a_table_may_come_in_parts(tmp_path, format):
     crm = shop()
@@ -486,35 +472,3 @@ def test_an_unfinished_run_is_not_thrown_away(tmp_path):
         says(unread.value, str(tmp_path / "shop"), str(work), "crmkit generate")
     (work / "plan.json").rename(work / "orders.parquet")  # what a killed save leaves
     same(load(shop().save(tmp_path / "shop")), shop())
-
-
-# --- what may be replaced -------------------------------------------------------------------------------------------
-
-
-def test_nothing_is_replaced_without_being_told(tmp_path):
-    folder = shop().save(tmp_path / "a" / "b" / "shop", "csv")
-    before = files(tmp_path)
-    with pytest.raises(ParameterError) as caught:
-        shop().save(folder)
-    says(caught.value, str(folder), "customers.csv", "overwrite=True")
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "manifest.json").write_text('{"name": "a web app"}')
-    for path, found in ((tmp_path / "notes.txt", "notes.txt"), (tmp_path / "other", "manifest.json"), (tmp_path, "a")):
-        for overwrite in (True, False):
-            with pytest.raises(ParameterError) as caught:
-                shop().save(path, overwrite=overwrite)
-            says(caught.value, str(path), found)
-            assert caught.value.reason == "folder_not_ours"
-    (folder / "truth" / "my work.txt").write_text("mine")
-    with pytest.raises(ParameterError) as caught:
-        shop().save(folder, overwrite=True)
-    says(caught.value, str(folder), "truth/my work.txt")
-    (folder / "truth" / "my work.txt").unlink()
-    (folder / ".DS_Store").write_text("")
-    assert {f"a/b/shop/{name}" for name in files(folder)} - {"a/b/shop/.DS_Store"} == set(before)
-    shop().save(folder, overwrite=True)
-    (tmp_path / "empty").mkdir()
-    same(load(shop().save(tmp_path / "empty")), shop())
-    with pytest.raises(CannotWrite, match=r"notes\.txt"):
-        shop().save(tmp_path / "notes.txt" / "shop")

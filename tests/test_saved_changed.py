@@ -1,4 +1,4 @@
-"""Saved folders that are not what was saved: damaged, edited, tampered with, unfinished or somebody else's."""
+"""Folders that are not what was saved: damaged, edited, tampered with or somebody else's; and what is not replaced."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from crmkit.datasets import load
-from crmkit.errors import ParameterError, UnreadableFile
-from tests.test_saved import edit, says, shop
+from crmkit.errors import CannotWrite, ParameterError, UnreadableFile
+from tests.test_saved import edit, files, same, says, shop
 
 
 def cut(path: Path) -> None:
@@ -143,3 +143,32 @@ def test_one_file_alone_does_not_say_which_table_it_is(tmp_path, source):
     with pytest.raises(ParameterError) as caught:
         load(source)
     says(caught.value, "{'orders': 'shop.csv'}", type(source).__name__)
+
+
+def test_nothing_is_replaced_without_being_told(tmp_path):
+    folder = shop().save(tmp_path / "a" / "b" / "shop", "csv")
+    before = files(tmp_path)
+    with pytest.raises(ParameterError) as caught:
+        shop().save(folder)
+    says(caught.value, str(folder), "customers.csv", "overwrite=True")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text('{"name": "a web app"}')
+    for path, found in ((tmp_path / "notes.txt", "notes.txt"), (tmp_path / "other", "manifest.json"), (tmp_path, "a")):
+        for overwrite in (True, False):
+            with pytest.raises(ParameterError) as caught:
+                shop().save(path, overwrite=overwrite)
+            says(caught.value, str(path), found)
+            assert caught.value.reason == "folder_not_ours"
+    (folder / "truth" / "my work.txt").write_text("mine")
+    with pytest.raises(ParameterError) as caught:
+        shop().save(folder, overwrite=True)
+    says(caught.value, str(folder), "truth/my work.txt")
+    (folder / "truth" / "my work.txt").unlink()
+    (folder / ".DS_Store").write_text("")
+    assert {f"a/b/shop/{name}" for name in files(folder)} - {"a/b/shop/.DS_Store"} == set(before)
+    shop().save(folder, overwrite=True)
+    (tmp_path / "empty").mkdir()
+    same(load(shop().save(tmp_path / "empty")), shop())
+    with pytest.raises(CannotWrite, match=r"notes\.txt"):
+        shop().save(tmp_path / "notes.txt" / "shop")

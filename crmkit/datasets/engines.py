@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,6 +39,8 @@ _KINDS: tuple[tuple[Callable[[pa.DataType], bool], Kind], ...] = (
     (pa.types.is_string_view, "text"),
     (pa.types.is_null, "text"),
 )
+_WITH_GAPS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+_FIRST, _END = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "10000-01-01"))
 
 
 def kind_of(column: str, found: pa.DataType, model: Table | None) -> Kind:
@@ -72,6 +75,7 @@ def to_arrow(name: str, given: pa.Table | pd.DataFrame, model: Table | None) -> 
 
 
 def _column(table: str, column: str, given: Any, model: Table | None) -> pa.ChunkedArray:
+    found = given.type if isinstance(given, pa.ChunkedArray) else given.dtype
     try:
         values = given if isinstance(given, pa.ChunkedArray) else _from_pandas(given)
         kind = kind_of(column, values.type, model)
@@ -80,18 +84,22 @@ def _column(table: str, column: str, given: Any, model: Table | None) -> pa.Chun
         # a clock finer than microseconds is cut off, as when a file is loaded
         values = values.cast(ARROW[kind], safe=kind not in ("instant", "date"))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        found = given.type if isinstance(given, pa.ChunkedArray) else given.dtype
-        raise WrongType(
-            "unfit", table=table, column=column, found=found, kind=kind, detail=str(error).splitlines()[0]
-        ) from None
+        detail = str(error).splitlines()[0]
+        raise WrongType("unfit", table=table, column=column, found=found, detail=detail) from None
     if kind in ("instant", "date"):
-        bounds = pc.min_max(pc.year(values)).as_py()
-        if bounds["min"] is not None and not 1 <= bounds["min"] <= bounds["max"] <= 9999:
-            found = f"{bounds['min']}–{bounds['max']}"
-            raise WrongType("years", table=table, column=column, found=found)
+        _refuse_odd_years(table, column, values)
     if kind in ("amount", "number") and pc.any(pc.is_nan(values)).as_py():
         values = pc.if_else(pc.is_nan(values), None, values)
     return values
+
+
+def _refuse_odd_years(table: str, column: str, values: pa.ChunkedArray) -> None:
+    """Not every engine and format has days outside the years 1 to 9999."""
+    at = values.cast(pa.timestamp("us")).cast(pa.int64())
+    for bound in pc.min_max(at).values():
+        if bound.is_valid and not _FIRST <= bound.as_py() < _END:
+            year = np.datetime64(bound.as_py(), "us").astype("datetime64[Y]")
+            raise WrongType("years", table=table, column=column, found=year)
 
 
 def _from_pandas(series: Any) -> pa.ChunkedArray:
@@ -107,8 +115,9 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("us"))
-    whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()} if column.null_count else {}
-    series: pd.Series[Any] = column.to_pandas(types_mapper=whole.get)
+    with_gaps = _WITH_GAPS.get(column.type) if column.null_count else None
+    # an explicit type for every column would cost text its own: pandas then makes objects of it
+    series: pd.Series[Any] = column.to_pandas(types_mapper=None if with_gaps is None else lambda _: with_gaps)
     return series
 
 

@@ -13,6 +13,7 @@ from crmkit.simulator.shop import Shop
 Column = np.ndarray[Any, Any]
 
 TRAITS = 0  # the first address of the draws that make a customer
+REGULARS_WEEKS = 6  # so long it takes until all who were customers before have been seen once
 NEVER = -(1 << 20)  # a week before all weeks
 NOT_LEFT = 1 << 20
 
@@ -81,7 +82,7 @@ def gather(
     halves_a, halves_b = buying.leave_after_order
     coin = bool(shop.levers.randomize)
     if start is None:
-        opening = np.where(u[1] < people.regulars_share, 6.0, 0.94 * shop.weeks)
+        opening = np.where(u[1] < people.regulars_share, REGULARS_WEEKS, shop.weeks)
         start = np.minimum((u[2] * opening).astype(np.int64), shop.weeks - 1)
     browser = u[6] < people.browsers_share
     subscribes = (u[3] < buying.subscriber_share) & ~browser

@@ -67,7 +67,7 @@ class Plan:
             "locale": self.locale,
             "start": str(self.scenario.calendar.start),
             "zone": self.scenario.calendar.zone,
-            "levers": asdict(self.levers),
+            "levers": {name: float(value) for name, value in asdict(self.levers).items()},
             "simulator": FORMAT,
         }
 

@@ -139,12 +139,12 @@ stayed
 # %% [markdown] lang="ja" part="shop" typed="file name and column names are the reader's own"
 # ## 美容室1軒分のデータで
 #
-# ここからは、ある美容室の注文データを使います。**ご自分のデータで試すときは**、次のセルの`MY_FILE`にファイル名、`MY_COLUMNS`の右側に列名を書き、このセルから下を実行し直してください。文章の中の数は、この美容室のものです。
+# ここからは、シミュレータで作った美容室の注文データを使います。`crmkit.simulate("salon")`を呼ぶと、同じような店をいくつでも作れます。**ご自分のデータで試すときは**、次のセルの`MY_FILE`にファイル名、`MY_COLUMNS`の右側に列名を書き、このセルから下を実行し直してください。文章の中の数は、この美容室のものです。
 
-# %% [markdown] lang="en" of="0136b65c" part="shop" typed="file name and column names are the reader's own"
+# %% [markdown] lang="en" of="1ac213a2" part="shop" typed="file name and column names are the reader's own"
 # ## One whole shop
 #
-# From here on we use the orders of one hair salon. **To try your own data**, put your file's name into `MY_FILE` and your column names on the right of `MY_COLUMNS`, and run the cells from here on again. The numbers in the prose stay the salon's.
+# From here on we use the orders of a simulated hair salon; `crmkit.simulate("salon")` makes as many like it as you want. **To try your own data**, put your file's name into `MY_FILE` and your column names on the right of `MY_COLUMNS`, and run the cells from here on again. The numbers in the prose stay the salon's.
 
 # %%
 MY_FILE = None

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
+from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.sales import ORDERING, REGISTERING, registered
 from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
 from crmkit.simulator.emit.timeline import timelines
@@ -191,7 +192,7 @@ def _before(scene: Scene, u: Floats, channel: Ints) -> list[Arrays]:
     """Looking, reading what others say, booking; those who order on a screen are seen more often."""
     found = scene.orders
     screen = (channel == WEB) | (channel == APP)
-    decides = ~found["subscription"] | (found["seq"] == 1)  # a delivery of a contract needs no decision
+    decides = ~_by_itself(scene)
     books = decides & (u[0] < np.where(screen, 0.45, 0.2)) & meets_in_person(scene)
     booked = found["at"] - 2 * HOUR - (u[1] * u[1] * 13 * DAY).astype(np.int64)
     decided = np.where(books, booked, found["at"])
@@ -207,6 +208,11 @@ def _before(scene: Scene, u: Floats, channel: Ints) -> list[Arrays]:
     ]
 
 
+def _by_itself(scene: Scene) -> Column:
+    """Orders that nobody had to decide on: deliveries of a contract after the first."""
+    return scene.orders["subscription"] & (scene.orders["seq"] > 1)
+
+
 def _during(scene: Scene, u: Floats, channel: Ints, staff: Ints) -> list[Arrays]:
     """The touchpoints of the order itself: all of them, or the one that came up."""
     found, person = scene.orders, meets_in_person(scene)
@@ -214,11 +220,12 @@ def _during(scene: Scene, u: Floats, channel: Ints, staff: Ints) -> list[Arrays]
     left = impressions(scene, done)
     whole = _chosen(scene)[done] < max(scene.shop.scenario.contact.survey_share, WHOLE_JOURNEYS)
     single, noted = (u[0][done] * 4).astype(np.int64), whole | (u[1][done] < IMPRESSIONS_NOTED)
-    parts = []
+    by_itself, parts = _by_itself(scene)[done], []
     for n, name in enumerate(IN_PERSON if person else REMOTE):
-        some = np.flatnonzero(whole | (single == n))
-        rows = done[some]
         delivered = name == "aftercare"
+        # of a delivery that came by itself there is the delivery, and nothing else
+        some = np.flatnonzero(np.where(by_itself, delivered, whole | (single == n)))
+        rows = done[some]
         at = found["at"][rows] + _MINUTES[0 if person else 1][n] * 60
         # who leaves the shop for good at the end of the week has paid before
         at = np.minimum(at, leaves_at(scene, found["who"][rows]) - 60)

@@ -38,8 +38,8 @@ _NONE = -9
 def feedback(scene: Scene, language: str) -> pa.Table:
     """One row for each piece of feedback, customer by customer and by time, and what the shop made of it.
 
-    A public review or post may be without a name: its `customer_id` is null. Comments of surveys stand here, too, at the
-    moment of the answer; wishes have a `need_code` and no topic.
+    A public review or post may be without a name: its `customer_id` is null. Comments of surveys stand here, too, at
+    the moment of the answer; wishes have a `need_code` and no topic.
 
     Args:
         scene: The lived block.

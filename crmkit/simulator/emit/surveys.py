@@ -45,7 +45,7 @@ EDGES = (
 )
 STYLES = 0.16  # some people always give high marks
 SWAY = np.array([0.22, 0.34, 0.26, 0.30, 0.30, 0.30, 0.30])  # and a feeling that is a four today is a five tomorrow
-AFTER_ORDER, AFTER_TICKET, IN_WAVE = 0.22, 0.24, 0.24  # chance to answer in a neutral-to-good mood
+AFTER_ORDER, AFTER_TICKET, IN_WAVE = 0.22, 0.24, 0.30  # chance to answer in a neutral-to-good mood
 UNHAPPY, SILENCE = 0.45, 0.4
 BESIDE_ANSWERED = 0.9  # of those who answer a letter, so many answer its second question, too
 
