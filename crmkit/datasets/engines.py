@@ -83,11 +83,11 @@ def _column(table: str, column: str, given: Any, model: Table | None) -> pa.Chun
             raise WrongType("zoned", table=table, column=column, zone=values.type.tz)
         # a clock finer than microseconds is cut off, as when a file is loaded
         values = values.cast(ARROW[kind], safe=kind not in ("instant", "date"))
+        if kind in ("instant", "date"):
+            _refuse_odd_years(table, column, values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         detail = str(error).splitlines()[0]
         raise WrongType("unfit", table=table, column=column, found=found, detail=detail) from None
-    if kind in ("instant", "date"):
-        _refuse_odd_years(table, column, values)
     if kind in ("amount", "number") and pc.any(pc.is_nan(values)).as_py():
         values = pc.if_else(pc.is_nan(values), None, values)
     return values

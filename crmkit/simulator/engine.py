@@ -305,7 +305,7 @@ class _Weeks:
             return
         # who has been here before asks before the next visit, all others speak after it; within the week either way
         v = draws(crowd.key[who[some]], address + 30, 1)
-        before = asks[some] & (crowd.orders[who[some]] > 0)
+        before = asks[some] & (crowd.last_order[who[some]] < week) & (crowd.start[who[some]] < week)
         begins, ends, order = week * WEEK, (week + 1) * WEEK - 60, at[some]
         room = np.where(before, order - HOUR - begins, ends - order - HOUR // 2)
         wish = np.where(before, HOUR + v[0] * 3 * DAY, HOUR // 2 + v[0] * v[0] * 2 * DAY)
@@ -461,7 +461,7 @@ class _Weeks:
             self._expire(week)
         if levers.anniversary_gift:
             self._gift(week)
-        if self.watch and week % WAVE_WEEKS == WAVE_WEEKS - 1:
+        if self.watch and week % WAVE_WEEKS == WAVE_WEEKS - 4:
             who = np.flatnonzero((crowd.orders > 0) & (week - crowd.last_order <= LISTED_WEEKS))
             self.log.add(
                 "waves",

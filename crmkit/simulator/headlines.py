@@ -246,7 +246,7 @@ def _unsubscribes(books: _Books) -> Counted:
 
 def _members(books: _Books) -> Counted:
     customers = books.crm.customers
-    buyers = customers[customers["customer_id"].isin(books.orders["customer_id"])]
+    buyers = customers[customers["customer_id"].isin(books.orders["customer_id"].unique())]
     if not buyers["member_since"].notna().any():
         return NO_DATA  # there is no programme
     return _share(_mean(buyers["customer_id"], buyers["member_since"].notna()))

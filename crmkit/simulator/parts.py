@@ -99,12 +99,14 @@ def write_block(plan: Blocks, work: Unfinished, ending: str, number: int) -> Not
 
 
 def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, ending: str) -> Note:
-    """Write tables into a folder that is there under its name only when all of it is on the disk."""
-    places = {Place(name): table for name, table in tables.items()}
-    places |= {Place(name, is_truth=True): table for name, table in truth.items()}
+    """Write tables into a folder that is there under its name only when all of it is on the disk.
+
+    Each table is asked for when it is written, so that a mapping that makes them then has one at a time in memory.
+    """
     half = folder.with_name(f".half-{folder.name}-{os.getpid()}")
     (half / "truth").mkdir(parents=True)
-    parts = tuple(_write_part(place, table, half, ending) for place, table in places.items())
+    parts = tuple(_write_part(Place(name), tables[name], half, ending) for name in tables)
+    parts += tuple(_write_part(Place(name, is_truth=True), truth[name], half, ending) for name in truth)
     note = Note(parts, {name: total.tolist() for name, total in totals.items()})
     keep_names(half / "truth")
     write_whole(half / _NOTE, json.dumps(asdict(note)).encode())

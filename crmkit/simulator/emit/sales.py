@@ -160,9 +160,11 @@ def _with_trials(scene: Scene, made: pa.Table) -> pa.Table:
     at = np.array(quarters) * WEEK + 2 * DAY + scene.shop.scenario.calendar.opens * HOUR - HOUR // 2
     at = at[at > registered(scene)[0]]
     n, known = len(at), int((scene.orders["who"] == 0).sum())
+    first_place = np.zeros(n, dtype=np.int64)
+    most = scene.shop.scenario.buying.most_per_week * scene.shop.weeks  # no order of the customer's has a higher number
     trials = table("orders", {
-        "order_id": digits("O", FAMILY * 1000 + 1000 - TRIAL_EVERY_WEEKS + np.arange(n), 12),
-        "customer_id": scene.ids(np.zeros(n, dtype=np.int64)),
+        "order_id": scene.numbered("O", first_place, most + np.arange(n) + 1),
+        "customer_id": scene.ids(first_place),
         "ordered_at": scene.instants(at),
         "channel": constant("store", n),
         "status": constant("completed", n),

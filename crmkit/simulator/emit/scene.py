@@ -97,7 +97,12 @@ class Scene:
         found = self.orders
         if not found:
             return pa.array([], pa.string())
-        return digits("O", self.crowd.number[found["who"]] * 1000 + found["seq"], 12)
+        return self.numbered("O", found["who"], found["seq"])
+
+    def numbered(self, prefix: str, place: Ints, seq: Ints) -> pa.Array:
+        """Ids from the customer's number and a number within the customer, with room for the most that can be."""
+        width = max(len(str((self.shop.scenario.buying.most_per_week + 1) * self.shop.weeks)), 3)
+        return digits(prefix, self.crowd.number[place] * 10**width + seq, 9 + width)
 
     def order_ids_of(self, log_numbers: Ints) -> pa.Array:
         """Order ids by the numbers the log knows them by; null where negative."""
