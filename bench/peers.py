@@ -32,6 +32,7 @@ class Peer:
 ENVIRONMENTS = {
     "bench-peers": ("lifetimes==0.11.3", "openretailscience==0.48.1", "pandas==2.3.3", "pyarrow==25.0.1"),
     "bench-peers-pandas3": ("clvkit==0.2.1", "pandas==3.1.1", "pyarrow==26.0.0"),
+    "bench-generators": ("jafgen==0.4.14", "leadforge==1.0.0", "faker==40.54.0"),
 }
 PEERS = (
     Peer("lifetimes", "bench-peers", ("repeat_rate",)),
@@ -42,10 +43,14 @@ PEERS = (
 
 def ask(peer: Peer, question: str, orders: Path, root: Path) -> dict[str, Any]:
     """`peer_ms` (median) and `value` of a peer's answer, or `missing`: why there is none."""
+    return inside(peer.environment, root, __file__, peer.package, question, str(orders))
+
+
+def inside(environment: str, root: Path, *command: str) -> dict[str, Any]:
+    """What a program tells that runs in an environment: its last line as JSON, or `missing`: why there is none."""
     try:
-        python = _environment(peer.environment, root)
-        command = [str(python), __file__, peer.package, question, str(orders)]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        python = str(_environment(environment, root))
+        ran = subprocess.run([python, *command], check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
         return dict(json.loads(ran.stdout.splitlines()[-1]))
     except (subprocess.SubprocessError, OSError) as error:
         output = str(getattr(error, "stderr", None) or error).strip()

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import by_hand
 import peers
+import simulator
 import tables
 
 import crmkit
@@ -76,7 +77,8 @@ class Different(RuntimeError):
 def main() -> int:
     """Measure what was asked for, say it and write it down; 1 if a number differs, 0 also where a target is missed."""
     options = _options()
-    found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": [], "key_to_picture": {}}
+    found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": []}
+    found |= {"key_to_picture": {}, "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
     warnings.simplefilter("ignore")  # crmkit's notes about the data, PySpark's about pandas
     try:
         if "metrics" in options.parts:
@@ -87,6 +89,8 @@ def main() -> int:
             found["peers"] = _measure_peers(min(options.rows), options.folder)
         if "browser" in options.parts:
             found["key_to_picture"] = _measure_browser()
+        if {"simulator", "generators"} & set(options.parts):
+            _measure_simulator(options, found["simulator"])
     except KeyboardInterrupt:
         print("\nstopped; what was measured so far:", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -101,14 +105,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 5_000_000], help="sizes of the order table")
     parser.add_argument("--engines", nargs="+", choices=tables.ENGINES, help="default: all, Spark up to 1M rows only")
     parser.add_argument("--metrics", nargs="+", choices=list(METRICS), default=list(METRICS), metavar="METRIC")
-    parser.add_argument("--quick", action="store_true", help="200,000 rows only: to see that all of this runs")
-    parts = ("metrics", "import", "peers", "browser")
+    parser.add_argument(
+        "--customers", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes of the worlds on disk"
+    )
+    parser.add_argument("--in-memory", type=int, nargs="+", default=[2_000, 10_000], help="sizes of those in memory")
+    parser.add_argument("--quick", action="store_true", help="small tables and worlds: to see that all of this runs")
+    parts = ("metrics", "import", "peers", "browser", "simulator", "generators")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all of them")
     parser.add_argument("--out", type=Path, default=ROOT / ".build" / "bench.json")
     parser.add_argument("--folder", type=Path, default=ROOT / ".build" / "bench", help="where the tables are kept")
     options = parser.parse_args()
     if options.quick:
-        options.rows = [200_000]
+        options.rows, options.customers, options.in_memory = [200_000], [20_000], [500]
     return options
 
 
@@ -288,6 +296,16 @@ def _measure_browser() -> dict[str, Any]:
     return {"missing": "neither tests/lab.py nor bench/browser.py has a function key_to_picture"}
 
 
+def _measure_simulator(options: argparse.Namespace, into: dict[str, list[Any]]) -> None:
+    """Worlds on disk and in memory; the other makers of data are held against the worlds on disk."""
+    sizes = options.customers if "simulator" in options.parts else [min(options.customers)]
+    simulator.measure_on_disk(sizes, options.folder, into["on_disk"], _say)
+    if "simulator" in options.parts:
+        simulator.measure_in_memory(options.in_memory, into["in_memory"], _say)
+    if "generators" in options.parts:
+        simulator.measure_peers(into["on_disk"], ROOT, into["peers"], _say)
+
+
 def _machine() -> dict[str, Any]:
     packages = ("crmkit", "narwhals", "pandas", "polars", "pyarrow", "duckdb", "pyspark")
     return {
@@ -349,6 +367,7 @@ def _report(found: dict[str, Any]) -> str:
         picture = found["key_to_picture"]
         shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]
         lines += ["", "key to picture (median)", *(shown or [f"  MISSING: {picture['missing']}"])]
+    lines += simulator.report(found["simulator"])
     return "\n".join(lines)
 
 

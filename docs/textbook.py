@@ -66,6 +66,7 @@ def fit_bg_nbd(again: Floats, recency: Floats, age: Floats) -> tuple[Floats, Flo
     Returns:
         Logarithms of the parameters, and their standard errors.
     """
+
     def loss(theta: Floats) -> float:
         r, alpha, a, b = np.exp(theta)
         common = gammaln(r + again) - gammaln(r) + r * np.log(alpha)

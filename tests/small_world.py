@@ -112,6 +112,10 @@ class SmallWorld:
         products = {"product_id": [f"P{n}" for n in range(len(count))], "list_price": [float(n) for n in count]}
         return {"products": pa.table(products)}
 
+    def truth(self) -> dict[str, pa.Table]:
+        """The truth about the shop as a whole."""
+        return {"effects": pa.table({"effect_name": ["none"], "true_value": [0.0]})}
+
 
 def content(out: Path) -> dict[str, str]:
     """The fingerprint of each table, after every file was read: it fails unless all is as the manifest says."""

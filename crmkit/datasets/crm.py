@@ -41,7 +41,8 @@ class Crm:
     A table is read and converted when it is first asked for.
 
     Args:
-        tables: PyArrow or pandas tables by name. Columns that the data model knows get its types.
+        tables: PyArrow or pandas tables by name, or what makes one when it is first asked for. Columns that the data
+            model knows get its types.
         zone: Time zone of the clock that all instants are read from; they carry none themselves.
         truth: What only a simulated shop can tell: the same kind of object, kept apart.
         facts: What is known about the whole, such as scenario and seed; anything that can be written as JSON.
@@ -72,7 +73,7 @@ class Crm:
 
     def __init__(
         self,
-        tables: Mapping[str, pa.Table | pd.DataFrame | StoredTable],
+        tables: Mapping[str, pa.Table | pd.DataFrame | StoredTable | Callable[[], pa.Table]],
         *,
         zone: str,
         truth: Crm | None = None,
@@ -81,7 +82,7 @@ class Crm:
         for name, table in tables.items():
             if not isinstance(name, str) or not TABLE_NAME.fullmatch(name):
                 raise ParameterError("table_name", table=name)
-            if not isinstance(table, pa.Table | pd.DataFrame | StoredTable):
+            if not isinstance(table, pa.Table | pd.DataFrame | StoredTable) and not callable(table):
                 raise ParameterError("not_a_table", table=name, found=type(table).__name__)
         self._given = dict(tables)
         self._arrow: dict[str, pa.Table] = {}
@@ -112,7 +113,8 @@ class Crm:
             if isinstance(given, StoredTable):
                 self._arrow[name] = given.read()
             else:
-                self._arrow[name] = to_arrow(name, given, self._place(name).model)
+                made = given() if callable(given) else given
+                self._arrow[name] = to_arrow(name, made, self._place(name).model)
         return self._arrow[name]
 
     def to(self, engine: str) -> Crm:
@@ -216,8 +218,11 @@ class Crm:
         """Name, label and rows of each table."""
         for name, given in self._given.items():
             label = f"truth_table.{name}" if self._is_truth else f"table.{name}"
-            rows = given.rows if isinstance(given, StoredTable) else len(given)
-            yield name, text(label) if has_text(label) else name, f"{rows:,}"
+            if callable(given):  # not made yet, and looking is no reason to
+                said = f"{len(self._arrow[name]):,}" if name in self._arrow else "…"
+            else:
+                said = f"{given.rows if isinstance(given, StoredTable) else len(given):,}"
+            yield name, text(label) if has_text(label) else name, said
 
     def _native(self, name: str) -> Any:
         if name not in self._made:

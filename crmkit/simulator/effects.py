@@ -19,18 +19,40 @@ from crmkit.simulator.progress import watched
 from crmkit.texts import text
 
 
-def true_effects(plan: Plan) -> dict[str, pa.Table]:
+class TrueEffects:
+    """The two tables of a plan, made together when one of them is first asked for."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._made: dict[str, pa.Table] = {}
+
+    def effects(self) -> pa.Table:
+        """The effect of each lever on each outcome."""
+        return self._tables()["effects"]
+
+    def outcomes(self) -> pa.Table:
+        """Both fates of each customer under each lever."""
+        return self._tables()["outcomes"]
+
+    def _tables(self) -> dict[str, pa.Table]:
+        if not self._made:
+            self._made = true_effects(self._plan)
+        return self._made
+
+
+def true_effects(plan: Plan, *, bar: bool = True) -> dict[str, pa.Table]:
     """`effects` and `outcomes` of the model's truth, for the first block of customers of a plan.
 
     Each lever is moved to one other setting, named in `levers.Levers`. `effects` has a row for each lever and outcome:
     the mean difference for a customer, those they bring counted with them, and its standard error over customers.
-    `outcomes` has both fates of every customer under each lever.
+    `outcomes` has both fates of every customer under each lever. `bar` shows how far it is.
     """
     first = replace(plan, customers=min(plan.customers, BLOCK))
     baseline = world_of(first)
     effects: list[dict[str, Any]] = []
     outcomes: list[pa.Table] = []
-    for name, before, after in watched(list(_moves(plan.levers)), text("compare.progress")):
+    moves = list(_moves(plan.levers))
+    for name, before, after in watched(moves, text("compare.progress")) if bar else moves:
         changed = world_of(replace(first, levers=replace(plan.levers, **{name: after})))
         comparison = compare_worlds(first, {name: (before, after)}, baseline, changed)
         effects += _effects(name, before, after, comparison)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -275,7 +276,7 @@ def _monthly_churn(books: _Books) -> Counted:
     starts = pd.date_range(books.begin + WARM_UP, books.end, freq="MS")
     if not len(contracts) or len(starts) < 2:
         return NO_DATA
-    months = [churn_rate(contracts, start=a, end=b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    months = [churn_rate(contracts, start=a, end=b) for a, b in pairwise(starts)]
     gone, there = (sum(int(getattr(one, side)) for one in months) for side in ("numerator", "denominator"))
     return Counted(gone / there, *wilson(gone, there), there) if there else NO_DATA
 

@@ -90,6 +90,12 @@ class Plan:
         """The tables of the shop as a whole, from the sums of all blocks."""
         return house.shop_tables(self.opened, totals, self.language)
 
+    def truth(self) -> dict[str, pa.Table]:
+        """The truth about the shop as a whole: what each lever does to the first block of customers."""
+        from crmkit.simulator.effects import true_effects  # which lives plans
+
+        return true_effects(self, bar=False)
+
 
 _EMITTERS: dict[str, Callable[[Scene, Plan], pa.Table]] = {
     "customers": lambda scene, plan: sales.customers(scene, plan.locale),

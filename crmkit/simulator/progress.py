@@ -14,6 +14,7 @@ def watched(items: Sequence[T], label: str) -> Iterator[T]:
     if len(items) < SHORT:
         yield from items
         return
-    from rich.progress import track  # loads in 0.1 s, which only long work should cost
+    from rich.console import Console  # loads in 0.1 s, which only long work should cost
+    from rich.progress import track
 
-    yield from track(items, description=label, transient=True)
+    yield from track(items, description=label, transient=True, console=Console(stderr=True))

@@ -34,6 +34,7 @@ class Shop(Protocol):
     @property
     def facts(self) -> Mapping[str, Any]: ...
     def shop(self, totals: Totals, /) -> Tables: ...
+    def truth(self) -> Tables: ...
 
 
 def make_whole(
@@ -72,7 +73,7 @@ def _notes(plan: Shop, work: Unfinished, folders: Iterable[Path], ending: str) -
     folder = work.blocks / "shop"
     shop = note_of(folder)
     if shop is None:
-        shop = write_parts(plan.shop(_summed([note for _, note in found])), {}, {}, folder, ending)
+        shop = write_parts(plan.shop(_summed([note for _, note in found])), plan.truth(), {}, folder, ending)
     return [*found, (folder, shop)]
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from crmkit import schema
 from crmkit.datasets.crm import Crm
 from crmkit.simulator import scenario as business
+from crmkit.simulator.effects import TrueEffects
 from crmkit.simulator.effects import true_effects
 from crmkit.simulator.levers import Levers
 from crmkit.simulator.plan import Block, Plan, plan
@@ -65,7 +66,8 @@ def world(made: Plan, blocks: list[Block]) -> Crm:
     tables |= made.shop(totals)
     zone = made.scenario.calendar.zone
     latent = _joined([one.truth["customers"] for one in blocks])
-    truth = Crm({"customers": latent}, zone=zone)
+    later = TrueEffects(made)
+    truth = Crm({"customers": latent, "effects": later.effects, "outcomes": later.outcomes}, zone=zone)
     return Crm({name: tables[name] for name in schema.TABLES}, zone=zone, truth=truth, facts=made.facts)
 
 

@@ -1,0 +1,383 @@
+"""The simulator: worlds to disk beside the wall, their memory, worlds in memory, and beside other makers of data.
+
+The wall is pyarrow writing the same tables with the same settings from as many processes, with nothing to compute: no
+simulator that writes these files can be faster. Each measurement is a process of its own, from its start to its end,
+imports included; what is seen from outside (seconds, memory of the process and those it started) is taken here, the
+rest is what it prints. As a program this file is those processes:
+
+    python bench/simulator.py generate CUSTOMERS FOLDER    a salon, all tables to Parquet
+    python bench/simulator.py write FROM FOLDER            the wall: the tables of FROM once more
+    python bench/simulator.py simulate CUSTOMERS           in memory, all tables
+    python bench/simulator.py compare CUSTOMERS            both worlds of a widget
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+SCENARIO, WEEKS, SEED, PROCESSES = "salon", 104, 7, 2
+LEVER = "first_reply_hours"
+ROW_GROUP = 1 << 17
+AGAIN = 5  # times that a world is made anew in the same process
+FRESH = 3  # processes
+LOOKS_PER_SECOND = 10
+MOST_OF_THE_WALL = 3.0
+MOST_MEMORY_MB = 500
+LEAST_ROWS_PER_SECOND = 1_000_000
+LEAST_OF_A_PEER = 50
+MOST_SECONDS = {"simulate": {2_000: 0.3, 10_000: 1.0}, "compare": {10_000: 0.3}}
+
+Say = Callable[[str], None]
+Found = list[dict[str, Any]]
+
+
+# --- on the disk ------------------------------------------------------------------------------------------------------
+
+
+def measure_on_disk(sizes: list[int], folder: Path, into: Found, say: Say) -> None:
+    """Worlds of these sizes, each in turns with its wall; `missing` says why there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for customers in sorted(sizes):
+        into.append(_turns(customers, folder, say))
+
+
+def _turns(customers: int, folder: Path, say: Say) -> dict[str, Any]:
+    times = 3 if customers <= 200_000 else 1
+    ours: list[dict[str, Any]] = []
+    wall: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        world, copy = Path(place) / "world", Path(place) / "copy"
+        for turn in range(times):
+            say(f"simulator: {customers:,} customers to disk, turn {turn + 1} of {times}")
+            for into, command in ((ours, ["generate", customers, world]), (wall, ["write", world, copy])):
+                into.append(_watched([str(word) for word in command]))
+                if "missing" in into[-1]:
+                    return {"customers": customers, "missing": into[-1]["missing"]}
+            shutil.rmtree(world)
+            shutil.rmtree(copy)
+    result = {"customers": customers, "turns": times, "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
+    for name in ("rows", "bytes", "seconds", "cpu_seconds"):
+        result[name] = median(one[name] for one in ours)
+        result[f"wall_{name}"] = median(one[name] for one in wall)
+    memory = [one["memory_mb"] for one in ours if one["memory_mb"] is not None]
+    return {
+        **result,
+        "memory_mb": max(memory, default=None),
+        "ratio": result["seconds"] / result["wall_seconds"],
+        "cpu_ratio": result["cpu_seconds"] / result["wall_cpu_seconds"],
+    }
+
+
+def _watched(command: list[str]) -> dict[str, Any]:
+    """Run this file as a program: what it prints, its seconds, and the most memory it took with all it started."""
+    begun, memory = time.perf_counter(), 0.0
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen([sys.executable, __file__, *command], stdout=told, stderr=errors)
+        while True:
+            try:
+                code = process.wait(1 / LOOKS_PER_SECOND)
+                break
+            except subprocess.TimeoutExpired:
+                memory = max(memory, _memory_mb(process.pid))
+        seconds = time.perf_counter() - begun
+        told.seek(0)
+        errors.seek(0)
+        if code:
+            return {"missing": (errors.read().strip() or f"exit code {code}").splitlines()[-1][:200]}
+        return {**json.loads(told.read().splitlines()[-1]), "seconds": seconds, "memory_mb": memory or None}
+
+
+def _memory_mb(process: int) -> float:
+    """What a process and all below it hold; of what several share, each counts its part. 0 where no `/proc` tells."""
+    here = Path("/proc") / str(process)
+    try:
+        told = (here / "smaps_rollup").read_text()
+        below = (here / "task" / str(process) / "children").read_text().split()
+    except OSError:
+        return 0.0  # gone by now
+    own = next(int(line.split()[1]) for line in told.splitlines() if line.startswith("Pss:"))
+    return own / 1024 + sum(_memory_mb(int(one)) for one in below)
+
+
+def _generate(customers: int, out: Path) -> dict[str, Any]:
+    from crmkit.simulator.generate import generate
+    from crmkit.simulator.plan import plan
+
+    rows = 0
+
+    def count(progress: Any) -> None:
+        nonlocal rows
+        rows = progress.rows
+
+    made = plan(SCENARIO, customers=customers, weeks=WEEKS, seed=SEED)
+    generate(made, out, format="parquet", workers=PROCESSES, progress=count)
+    return {"rows": rows, "bytes": _bytes(out), "cpu_seconds": _cpu_seconds()}
+
+
+# --- the wall ---------------------------------------------------------------------------------------------------------
+
+_block: dict[str, tuple[Any, dict[str, Any], list[int]]] = {}
+
+
+def _write(world: Path, out: Path) -> dict[str, Any]:
+    """Write as many parts with as many rows as the world has, each from the tables of its first block."""
+    parts = max(len(table["files"]) for _, table in _tables(world))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(PROCESSES, _read_block, (world,)) as pool:
+        rows = sum(pool.imap_unordered(_write_part, [(out, number) for number in range(parts)]))
+        pool.close()
+        pool.join()
+    return {"rows": rows, "bytes": _bytes(out), "cpu_seconds": _cpu_seconds()}
+
+
+def _tables(world: Path) -> list[tuple[str, dict[str, Any]]]:
+    manifest = json.loads((world / "manifest.json").read_text(encoding="utf-8"))
+    return [*manifest["tables"].items(), *((f"truth/{name}", one) for name, one in manifest["truth"].items())]
+
+
+def _read_block(world: Path) -> None:
+    """In a process of the wall: have the first part of every table in memory, and how it was written."""
+    import pyarrow.parquet as pq
+
+    for name, table in _tables(world):
+        file = world / table["files"][0]["file"]
+        settings = _settings(pq.read_metadata(file))
+        words = [column.name for column in pq.read_schema(file) if str(column.type) == "string"]
+        coded = [column for column in settings["use_dictionary"] if column in words]
+        _block[name] = pq.read_table(file, read_dictionary=coded), settings, [one["rows"] for one in table["files"]]
+
+
+def _settings(metadata: Any) -> dict[str, Any]:
+    """The settings of a Parquet file that write it again."""
+    coded: list[str] = []
+    delta: dict[str, str] = {}
+    compression = "NONE"
+    if metadata.num_row_groups:
+        group = metadata.row_group(0)
+        for at in range(group.num_columns):
+            column = group.column(at)
+            compression = column.compression
+            special = [one for one in column.encodings if one.startswith("DELTA")]
+            if special:
+                delta[column.path_in_schema] = special[0]
+            elif "RLE_DICTIONARY" in column.encodings:
+                coded.append(column.path_in_schema)
+    return {"use_dictionary": coded, "column_encoding": delta, "compression": compression, "store_schema": False}
+
+
+def _write_part(job: tuple[Path, int]) -> int:
+    import pyarrow.parquet as pq
+
+    out, number = job
+    written = 0
+    for name, (table, settings, rows) in _block.items():
+        if number < len(rows):
+            file = out / f"{name}-{number:05}.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            piece = table.slice(0, rows[number])
+            pq.write_table(piece, file, row_group_size=ROW_GROUP, **settings)
+            written += len(piece)
+    return written
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those it started and waited for."""
+    return sum(os.times()[:4])
+
+
+# --- in memory --------------------------------------------------------------------------------------------------------
+
+
+def measure_in_memory(sizes: list[int], into: Found, say: Say) -> None:
+    """Seconds for worlds in memory and for comparing two: the first time in a process, and again."""
+    for verb, customers in [*(("simulate", size) for size in sizes), ("compare", max(sizes))]:
+        say(f"simulator: {verb}, {customers:,} customers")
+        told = [_watched([verb, str(customers)]) for _ in range(FRESH)]
+        missing = next((one["missing"] for one in told if "missing" in one), None)
+        if missing is not None:
+            into.append({"what": verb, "customers": customers, "missing": missing})
+            continue
+        for what in told[0]["again"]:
+            row: dict[str, Any] = {"what": what, "customers": customers}
+            if what in told[0]["first"]:
+                row["first"] = median(one["first"][what] for one in told)
+            row["again"] = median(second for one in told for second in one["again"][what])
+            into.append({**row, "target": MOST_SECONDS[verb].get(customers)})
+
+
+def _simulate(customers: int) -> dict[str, Any]:
+    begun = time.perf_counter()
+    import crmkit
+
+    first = _lived(crmkit, customers, begun)
+    again = [_lived(crmkit, customers) for _ in range(AGAIN)]
+    return {"first": first, "again": {what: [one[what] for one in again] for what in first}}
+
+
+def _lived(crmkit: Any, customers: int, begun: float | None = None) -> dict[str, float]:
+    """Seconds until all tables are there as Arrow, and until they are there as pandas tables too."""
+    gc.collect()
+    begun = time.perf_counter() if begun is None else begun
+    crm = crmkit.simulate(SCENARIO, customers=customers, weeks=WEEKS, seed=SEED)
+    for name in crm.tables:
+        crm.arrow(name)
+    arrow = time.perf_counter()
+    for name in crm.tables:
+        crm.tables[name]
+    return {"simulate, Arrow": arrow - begun, "simulate, pandas": time.perf_counter() - begun}
+
+
+def _compare(customers: int) -> dict[str, Any]:
+    """Both worlds, and a step of a slider, for which the world as it was is remembered."""
+    begun = time.perf_counter()
+    import crmkit
+
+    first = _compared(crmkit, customers, 4.0, begun)
+    from crmkit.simulator.compare import _remembered
+
+    both, step = [], []
+    for nth in range(AGAIN):
+        _remembered.clear()
+        both.append(_compared(crmkit, customers, 4.0))
+        step.append(_compared(crmkit, customers, 4.5 + nth / 2))
+    return {"first": {"compare, both worlds": first}, "again": {"compare, both worlds": both, "compare, step": step}}
+
+
+def _compared(crmkit: Any, customers: int, hours: float, begun: float | None = None) -> float:
+    """Seconds for what a widget shows."""
+    gc.collect()
+    begun = time.perf_counter() if begun is None else begun
+    found = crmkit.compare(SCENARIO, {LEVER: hours}, customers=customers, weeks=WEEKS, seed=SEED)
+    assert len(found.effects)
+    assert len(found.weekly) == WEEKS
+    assert found.saved >= found.lost
+    return time.perf_counter() - begun
+
+
+# --- beside others ----------------------------------------------------------------------------------------------------
+
+
+def measure_peers(on_disk: Found, root: Path, into: Found, say: Say) -> None:
+    """Rows per second of each other maker of data, beside those of the smallest world on disk."""
+    import generators
+
+    ours = next((one["rows"] / one["seconds"] for one in on_disk if "rows" in one), None)
+    for peer in generators.PEERS:
+        say(f"{peer}: rows")
+        theirs = generators.ask(peer, root)
+        into.append({"peer": peer, **theirs})
+        if "rows" in theirs and ours is not None:
+            into[-1] |= {"crmkit_rows_per_second": ours, "ratio": ours * theirs["seconds"] / theirs["rows"]}
+
+
+# --- said -------------------------------------------------------------------------------------------------------------
+
+
+def report(found: dict[str, Found]) -> list[str]:
+    """What was found, as lines of tables."""
+    return [*_said_on_disk(found["on_disk"]), *_said_in_memory(found["in_memory"]), *_said_peers(found["peers"])]
+
+
+def _said_on_disk(found: Found) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        "", f"simulator: {SCENARIO}, {WEEKS} weeks, all tables to Parquet, {PROCESSES} processes (medians)",
+        f"  {'customers':>11}{'rows':>13}{'MB':>8}{'seconds':>9}{'CPU s':>8}{'customers/s':>13}{'rows/s':>12}"
+        f"{'memory MB':>11}{'load':>6}",
+    ]  # fmt: skip
+    there = [one for one in found if "missing" not in one]
+    lines += [f"  {one['customers']:>11,}  not measured: {one['missing']}" for one in found if "missing" in one]
+    for one in there:
+        speed = one["rows"] / one["seconds"]
+        memory = "-" if one["memory_mb"] is None else f"{one['memory_mb']:.0f}"
+        load = "-" if one["load"] is None else f"{one['load']:.1f}"
+        over = f"  < {LEAST_ROWS_PER_SECOND:,} rows/s" if speed < LEAST_ROWS_PER_SECOND else ""
+        over += f"  > {MOST_MEMORY_MB} MB" if (one["memory_mb"] or 0) > MOST_MEMORY_MB else ""
+        lines.append(
+            f"  {one['customers']:>11,}{one['rows']:>13,.0f}{one['bytes'] / 1e6:>8.0f}{one['seconds']:>9.1f}"
+            f"{one['cpu_seconds']:>8.1f}{one['customers'] / one['seconds']:>13,.0f}{speed:>12,.0f}"
+            f"{memory:>11}{load:>6}{over}"
+        )
+    lines += [
+        "  beside the wall: pyarrow writing the same, nothing computed",
+        f"  {'customers':>11}{'rows':>13}{'MB':>8}{'seconds':>9}{'CPU s':>8}{'ratio':>8}{'CPU ratio':>11}",
+    ]
+    for one in there:
+        over = f"  > {MOST_OF_THE_WALL:g}" if max(one["ratio"], one["cpu_ratio"]) > MOST_OF_THE_WALL else ""
+        lines.append(
+            f"  {one['customers']:>11,}{one['wall_rows']:>13,.0f}{one['wall_bytes'] / 1e6:>8.0f}"
+            f"{one['wall_seconds']:>9.1f}{one['wall_cpu_seconds']:>8.1f}{one['ratio']:>8.2f}{one['cpu_ratio']:>11.2f}"
+            f"{over}"
+        )
+    return lines
+
+
+def _said_in_memory(found: Found) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        "", "simulator: in memory, seconds (medians; the first time in a process, with its imports, and again)",
+        f"  {'':<22}{'customers':>11}{'first':>8}{'again':>8}{'target':>8}",
+    ]  # fmt: skip
+    for one in found:
+        if "missing" in one:
+            lines.append(f"  {one['what']:<22}{one['customers']:>11,}  not measured: {one['missing']}")
+            continue
+        first = f"{one['first']:.2f}" if "first" in one else "-"
+        target, over = ("-", "") if one["target"] is None else (f"{one['target']:g}", f"  > {one['target']:g}")
+        lines.append(
+            f"  {one['what']:<22}{one['customers']:>11,}{first:>8}{one['again']:>8.2f}{target:>8}"
+            f"{over if one['again'] > (one['target'] or float('inf')) else ''}"
+        )
+    return lines
+
+
+def _said_peers(found: Found) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        "", "simulator: beside other makers of data (theirs as CSV or Parquet from one process, crmkit's as above)",
+        f"  {'':<14}{'rows':>11}{'rows/s':>11}{'crmkit rows/s':>15}{'ratio':>8}",
+    ]  # fmt: skip
+    for one in found:
+        if "missing" in one:
+            lines.append(f"  {one['peer']:<14}  not measured: {one['missing']}")
+            continue
+        ours, ratio = one.get("crmkit_rows_per_second"), one.get("ratio")
+        lines.append(
+            f"  {one['peer']:<14}{one['rows']:>11,}{one['rows'] / one['seconds']:>11,.0f}"
+            f"{'-' if ours is None else format(ours, ',.0f'):>15}{'-' if ratio is None else format(ratio, '.0f'):>8}"
+            f"{f'  < {LEAST_OF_A_PEER}' if ratio is not None and ratio < LEAST_OF_A_PEER else ''}"
+        )
+    return lines
+
+
+def _main(verb: str, *words: str) -> None:
+    told = {
+        "generate": lambda: _generate(int(words[0]), Path(words[1])),
+        "write": lambda: _write(Path(words[0]), Path(words[1])),
+        "simulate": lambda: _simulate(int(words[0])),
+        "compare": lambda: _compare(int(words[0])),
+    }[verb]()
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
