@@ -103,7 +103,7 @@ def generate(
         except CrmkitError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
-        typer.echo(text("cli.generated", out=place))
+        typer.echo(text("cli.generated", out=str(place)))
         return
     typer.echo(text("cli.interrupted"), err=True)  # only reached by Ctrl+C and the like
     raise typer.Exit(130)
@@ -134,7 +134,8 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     if not console.is_terminal:
         yield lambda progress: pace.in_steps(progress, 10)
         return
-    with Bar(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console) as bar:
+    columns = BarColumn(bar_width=16), TaskProgressColumn(), TextColumn("{task.description}")
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(
             task, total=progress.blocks, completed=progress.finished, description=pace.said(progress)

@@ -81,20 +81,19 @@ def _business(name: str, made: Scenario, figures: pd.DataFrame, code: Language) 
     yield from (f"![{words['alt'].format(title=title)}]({IMAGES}/{picture(name, code)})", "")
     heads = [words[f"head_{head}"] for head in ("figure", "value", "interval", "n", "expected")]
     yield from (_row(*heads), _row("---", "---:", "---:", "---:", "---:"))
-    for row in figures.itertuples():
-        if not row.n:
-            yield _row(row.label, words["no_data"], "", "", _span(row.expected_low, row.expected_high, row.unit, code))
-            continue
+    for row in figures[figures["n"] > 0].itertuples():
         ends = _span(row.low, row.high, row.unit, code) or words["no_interval"]
-        value, n = _shown(row.value, row.unit, code), f"{row.n:,}" if row.figure != "gross_margin" else ""
-        yield _row(row.label, value, ends, n, _span(row.expected_low, row.expected_high, row.unit, code, exact=True))
+        n = f"{row.n:,}" if row.figure != "gross_margin" else ""  # counted in yen
+        expected = _span(row.expected_low, row.expected_high, row.unit, code, exact=True)
+        yield _row(row.label, _shown(row.value, row.unit, code), ends, n, expected)
     yield ""
 
 
 def _span(low: float, high: float, unit: str, code: Language, exact: bool = False) -> str:
     if math.isnan(low):
         return ""
-    return WORDS[code]["page"]["span"].format(low=_shown(low, unit, code, exact), high=_shown(high, unit, code, exact))
+    ends = [_shown(end, unit, code, exact) for end in (low, high)]
+    return ends[0] if exact and low == high else WORDS[code]["page"]["span"].format(low=ends[0], high=ends[1])
 
 
 def _shown(value: float, unit: str, code: Language, exact: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import warnings
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -103,6 +104,22 @@ def test_an_engine_that_is_not_installed(monkeypatch, engine, package, command):
     with pytest.raises(ParameterError) as caught:
         shop().to(engine)
     says(caught.value, engine, command)
+
+
+def test_spark_without_a_java(monkeypatch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PySpark's own, about pandas 3
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+
+    class Builder:
+        def getOrCreate(self):
+            raise PySparkRuntimeError("Java gateway process exited")
+
+    monkeypatch.setattr(SparkSession, "builder", Builder())
+    with pytest.raises(ParameterError) as caught:
+        shop().to("pyspark")
+    says(caught.value, "Java gateway process exited", "17", "21", "JAVA_HOME")
 
 
 # --- fingerprints ---------------------------------------------------------------------------------------------------

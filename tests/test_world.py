@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import crmkit
 from crmkit import schema
 from crmkit.datasets.crm import Crm
 from crmkit.errors import ParameterError
+from crmkit.simulator.generate import generate
+from crmkit.simulator.plan import plan
 from crmkit.simulator.scenario import scenarios
 from crmkit.texts import in_language
 
@@ -208,3 +211,28 @@ def test_worlds_of_one_customer_and_one_week_are_worlds() -> None:
         assert len(crm.customers) == 1
         assert np.isfinite(crm.orders["net_amount"]).all()
         assert set(crm.tables) == set(schema.TABLES)
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "duckdb"])
+def test_what_is_generated_block_by_block_is_the_world_in_memory(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = crmkit.simulate("salon", customers=300, weeks=30)
+    monkeypatch.setattr("crmkit.simulator.plan.BLOCK", 128)
+    monkeypatch.setattr("crmkit.simulator.effects.BLOCK", 300)
+    cut = plan("salon", customers=300, weeks=30, seed=7)
+    assert cut.blocks == 3
+    folder = generate(cut, tmp_path / "out", format=format, workers=1)  # type: ignore[arg-type]
+    assert crmkit.load(folder).fingerprint() == whole.fingerprint()
+    whole.save(tmp_path / "saved", format=format)  # type: ignore[arg-type]
+    assert crmkit.load(tmp_path / "saved").fingerprint() == whole.fingerprint()
+
+
+def test_a_metric_gives_the_same_on_every_engine_of_a_world() -> None:
+    crm = made("shop")
+    rates = {
+        engine: float(crmkit.repurchase_rate(crm.to(engine).orders, horizon_days=90))
+        for engine in ("pandas", "polars", "polars_lazy", "pyarrow", "duckdb")
+    }
+    assert len(set(rates.values())) == 1
+    assert crm.to("polars").truth.customers["died_at"].null_count() == crm.truth.customers["died_at"].isna().sum()  # type: ignore[union-attr]

@@ -207,6 +207,3 @@ def _lock(file: IO[bytes]) -> None:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-_alone, _keep_names, _publish, _put_back = alone, keep_names, publish, put_back

@@ -16,7 +16,7 @@ from crmkit.estimate import LEVEL
 from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.scene import digits
 from crmkit.simulator.engine import FAMILY, Life, live
-from crmkit.simulator.plan import BLOCK, Plan, plan
+from crmkit.simulator.plan import Plan, plan
 from crmkit.simulator.progress import watched
 from crmkit.texts import text
 
@@ -169,8 +169,7 @@ def world_of(plan: Plan) -> World:
     if key not in _remembered:
         parts = []
         for block in watched(range(plan.blocks), text("compare.progress")):
-            first = block * BLOCK
-            n = min(BLOCK, plan.customers - first)
+            first, n = plan.span(block)
             parts.append(_outcomes(live(plan.opened, first, n, watch=False), n))
         while len(_remembered) >= REMEMBERED:
             _remembered.pop(next(iter(_remembered)), None)

@@ -199,7 +199,7 @@ def _first_reply(books: _Books) -> Counted:
     events = books.crm.ticket_events
     replies = events[(events["kind"] == "comment") & (events["actor_type"] == "agent") & events["is_public"]]
     first = books.tickets["ticket_id"].map(replies.groupby("ticket_id")["occurred_at"].min())
-    waited = ((first - books.tickets["created_at"]) / pd.Timedelta(hours=1)).fillna(math.inf)
+    waited = ((first - books.tickets["created_at"]).dt.total_seconds() / 3600).fillna(math.inf)
     ranked, n = np.sort(waited.to_numpy()), len(waited)
     half = Z * math.sqrt(n) / 2  # of ranks: the median of a sample lies so far from the true one
     ends = (int(np.clip(round(n / 2 + side * half), 0, n - 1)) for side in (-1, 1))
@@ -329,7 +329,7 @@ def _share(counted: Counted) -> Counted:
 
 
 def _times(factor: float, counted: Counted) -> Counted:
-    return Counted(*(factor * end for end in counted[:3]), counted.n)
+    return Counted(factor * counted.value, factor * counted.low, factor * counted.high, counted.n)
 
 
 def _estimated(estimate: Estimate) -> Counted:

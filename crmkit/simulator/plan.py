@@ -76,10 +76,13 @@ class Plan:
         """The shop, ready to be lived in."""
         return open_shop(self.scenario, weeks=self.weeks, seed=self.seed, levers=self.levers)
 
+    def span(self, number: int) -> tuple[int, int]:
+        """The first customer of a block, and how many it has."""
+        return number * BLOCK, min(BLOCK, self.customers - number * BLOCK)
+
     def block(self, number: int) -> Block:
         """Make one block: a pure function of the plan and the number."""
-        first = number * BLOCK
-        scene = Scene(live(self.opened, first, min(BLOCK, self.customers - first)))
+        scene = Scene(live(self.opened, *self.span(number)))
         return Block(
             tables={name: make(scene, self) for name, make in _EMITTERS.items()},
             truth={"customers": truth.customers(scene)},
