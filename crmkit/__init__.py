@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crmkit.datasets import load, sample
+    from crmkit.datasets.crm import Crm
     from crmkit.estimate import Estimate
     from crmkit.metrics.cohorts import cohort_retention
     from crmkit.metrics.retention import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "crmkit.datasets": ("load", "sample"),
+    "crmkit.datasets.crm": ("Crm",),
     "crmkit.estimate": ("Estimate",),
     "crmkit.metrics.cohorts": ("cohort_retention",),
     "crmkit.metrics.retention": (
@@ -59,6 +61,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __version__ = version("crmkit")
 __all__ = [
+    "Crm",
     "Estimate",
     "churn_rate",
     "cohort_retention",

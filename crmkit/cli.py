@@ -138,7 +138,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(
-            task, total=progress.blocks, completed=progress.finished, description=pace.said(progress)
+            task, total=progress.pieces, completed=progress.finished, description=pace.said(progress)
         )
 
 
@@ -156,9 +156,9 @@ class _Pace:
         if now.table:
             return text("cli.putting_together", table=now.table)
         if now.finished == now.resumed:
-            return text("cli.resumed" if now.resumed else "cli.begun", finished=now.finished, blocks=now.blocks)
+            return text("cli.resumed" if now.resumed else "cli.begun", finished=now.finished, pieces=now.pieces)
         seconds = time.monotonic() - self.start
-        left = seconds / (now.finished - now.resumed) * (now.blocks - now.finished)
+        left = seconds / (now.finished - now.resumed) * (now.pieces - now.finished)
         minutes = f"{left // 60:.0f}:{left % 60:02.0f}"
         numbers = {"lived": now.lived, "customers": now.customers, "rows": now.rows}
         speed = (now.rows - first.rows) / max(seconds, 0.001)
@@ -166,7 +166,7 @@ class _Pace:
 
     def in_steps(self, now: Progress, per_cent: int) -> None:
         """Say it when so many per cent more are done."""
-        said, done = self.said(now), 100 * now.finished // now.blocks
+        said, done = self.said(now), 100 * now.finished // now.pieces
         if done >= self.next and not now.table:
             self.next = done - done % per_cent + per_cent
             typer.echo(f"{done:3d} %  {said}", err=True)

@@ -93,8 +93,10 @@ def textbook_shop(crm: Crm) -> Data:
         "amounts_formula": density,
         "repeats": [*(float((again == n).mean()) for n in range(most)), float((again >= most).mean())],
         "repeats_formula": [*spread, 1 - spread.sum()],
+        # an optimiser stops a little elsewhere on another processor: no more digits than can be seen
         "recovered": {
-            name: list(np.exp(off[n] + np.array([0, -Z, Z]) * error[n])) for n, name in enumerate(Planted._fields)
+            name: list(np.round(np.exp(off[n] + np.array([0, -Z, Z]) * error[n]), 3))
+            for n, name in enumerate(Planted._fields)
         },
         "independent": [_average(each["net"][_between(each["count"], low, high)] / 1000) for low, high in GROUPS],
     })  # fmt: skip

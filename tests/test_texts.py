@@ -28,7 +28,7 @@ SAME_IN_BOTH = re.compile(r"[\W\d_]*|(?:[A-Za-z_]+(?:\.[a-z]+)?[\W\d_]*)?")
 NAMED_TABLES = {**TABLES, **{f"truth_{name}": table for name, table in TRUTH.items()}}
 THEMES = ("relationship", "management", "retention", "service")
 NO_METRICS = {"Estimate", "load", "sample", "term", "use_language"}
-NO_METRICS |= {"compare", "levers", "score", "simulate", "spoil"}  # the laboratory
+NO_METRICS |= {"Crm", "compare", "levers", "score", "simulate", "spoil"}  # the laboratory
 METRICS = sorted(set(crmkit.__all__) - NO_METRICS)
 SYLLABUS_CLAIMS = {
     "trust_purchase_claim", "satisfaction_chain", "one_to_five_rule", "retention_cost_advantage", "business_growth",

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from crmkit.datasets.drafts import alone, refuse_existing
 from crmkit.datasets.manifest import FORMATS, Format
 from crmkit.errors import CannotWrite, ParameterError
-from crmkit.simulator.parts import Blocks, Note, block_name, note_of, write_block
+from crmkit.simulator.parts import Maker, Note, note_of, piece_folder, write_piece
 from crmkit.simulator.size import free_disk, refuse_too_much, spell_bytes
 from crmkit.simulator.unfinished import Unfinished, writing
 from crmkit.simulator.whole import Shop, ending_of, make_whole
@@ -27,11 +27,8 @@ _MOST_PROCESSES = 4
 _SPACE = {"parquet": 1.0, "csv": 1.5, "duckdb": 9.0}
 
 
-class Plan(Blocks, Shop, Protocol):
-    """A world that can be computed a block at a time, in any order and in any process: it can be pickled."""
-
-    @property
-    def blocks(self) -> int: ...
+class Plan(Maker, Shop, Protocol):
+    """A world before it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +36,16 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        blocks: How many blocks there are.
+        pieces: How many pieces there are: blocks of customers, and the truth about the shop as a whole.
         finished: How many of them are on the disk.
         resumed: How many of those an earlier run had left there.
         customers: How many customers there are to be.
         lived: How many of them the finished blocks hold.
-        rows: How many rows of all tables those hold.
-        table: The table that is being put together, once all blocks are there.
+        rows: How many rows of all tables are on the disk.
+        table: The table that is being put together, once all pieces are there.
     """
 
-    blocks: int
+    pieces: int
     finished: int
     resumed: int
     customers: int
@@ -118,51 +115,57 @@ class _Run:
 
     def __init__(self, plan: Plan, work: Unfinished, format: Format, tell: Callable[[Progress], None]) -> None:
         self.plan, self.work, self.format, self.tell = plan, work, format, tell
-        self.folders = [work.blocks / block_name(number) for number in range(plan.blocks)]
-        self.resumed = self.finished = self.rows = self.bytes = 0
+        self.resumed = self.finished = self.blocks = self.rows = self.bytes = 0
 
     def compute(self, processes: int) -> None:
-        """Have all blocks on the disk, those that were there already and those that are computed now."""
+        """Have all pieces on the disk, those that were there already and those that are computed now."""
+        numbers = [self.plan.blocks, *range(self.plan.blocks)]  # the truth first: it takes longest
         missing = []
-        for number, folder in enumerate(self.folders):
-            note = note_of(folder)
+        for number in numbers:
+            note = note_of(piece_folder(self.work, number))
             if note is None:
                 missing.append(number)
             else:
-                self._count(note)
+                self._count(number, note)
         self.resumed = self.finished
         self._tell()
-        job = partial(write_block, self.plan, self.work, ending_of(self.format))
-        with closing(side_by_side(job, missing, processes)) as notes:
-            for note in notes:
-                self._count(note)
+        job = partial(write_piece, self.plan, self.work, ending_of(self.format))
+        # for a single block, other processes would take longer to start than they would save
+        with closing(side_by_side(job, missing, processes if self.plan.blocks > 1 else 1)) as answers:
+            for number, note in answers:
+                self._count(number, note)
                 self._tell()
                 self._check_room()
 
     def put_together(self) -> None:
-        """Make the whole of the blocks and of what concerns the shop as a whole."""
-        make_whole(self.plan, self.work, self.folders, self.format, self._tell)
+        """Make the whole of the pieces and of what concerns the shop as a whole."""
+        folders = [piece_folder(self.work, number) for number in range(self.plan.blocks + 1)]
+        make_whole(self.plan, self.work, folders, self.format, self._tell)
 
-    def _count(self, note: Note) -> None:
+    def _count(self, number: int, note: Note) -> None:
         self.finished += 1
         self.rows += note.rows
-        self.bytes += note.bytes
+        if number < self.plan.blocks:
+            self.blocks += 1
+            self.bytes += note.bytes
 
     def _check_room(self) -> None:
         """Go on only if the rest fits too, going by the blocks so far."""
-        needed = _SPACE[self.format] * self.bytes * self.plan.blocks / self.finished - self.bytes
+        if not self.blocks:
+            return
+        needed = _SPACE[self.format] * self.bytes * self.plan.blocks / self.blocks - self.bytes
         free = free_disk(self.work.folder)
         if needed > free:
             raise CannotWrite(
                 "no_room",
-                out=self.work.out, folder=self.work.folder, finished=self.finished, blocks=self.plan.blocks,
+                out=self.work.out, folder=self.work.folder, finished=self.blocks, blocks=self.plan.blocks,
                 needed=spell_bytes(needed), free=spell_bytes(free),
             )  # fmt: skip
 
     def _tell(self, table: str = "") -> None:
-        customers = self.plan.facts["customers"]
-        done = customers * self.finished // self.plan.blocks
-        self.tell(Progress(self.plan.blocks, self.finished, self.resumed, customers, done, self.rows, table))
+        customers, blocks = self.plan.facts["customers"], self.plan.blocks
+        lived = customers * self.blocks // blocks
+        self.tell(Progress(blocks + 1, self.finished, self.resumed, customers, lived, self.rows, table))
 
 
 def _processes(workers: object) -> int:

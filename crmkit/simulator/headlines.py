@@ -32,7 +32,7 @@ def headlines(crm: Crm, against: str | Scenario | None = None) -> pd.DataFrame:
     """The figures by which a shop is known, with their intervals and where they lie in such a business.
 
     Args:
-        crm: A shop: its orders, tickets and so on; only its own tables are looked at, never the truth.
+        crm: A shop with all its tables, as `simulate` makes it; the truth is never looked at.
         against: The scenario that says what to expect, or its name or file; without it the one the shop was made from,
             if it comes along.
 

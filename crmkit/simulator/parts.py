@@ -1,4 +1,4 @@
-"""One block of customers on the disk: a folder with a file for each table and a note of what is in them."""
+"""One piece of a world on the disk: a folder with a file for each table, and a note of what is in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crmkit.simulator.unfinished import Unfinished, keep_file, write_whole, writ
 
 Tables = Mapping[str, pa.Table]
 Totals = Mapping[str, np.ndarray[Any, Any]]
-_NOTE = "block.json"
+_NOTE = "note.json"
 
 
 class Block(Protocol):
@@ -36,15 +36,18 @@ class Block(Protocol):
     def totals(self) -> Totals: ...
 
 
-class Blocks(Protocol):
-    """What computes blocks."""
+class Maker(Protocol):
+    """What computes the pieces of a world, in any order and in any process: it can be pickled."""
 
+    @property
+    def blocks(self) -> int: ...
     def block(self, number: int, /) -> Block: ...
+    def truth(self) -> Tables: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one file of a block holds: a part of the table in `place`."""
+    """What one file of a piece holds: a part of the table in `place`."""
 
     place: Place
     columns: tuple[SavedColumn, ...]
@@ -59,13 +62,13 @@ class Part:
         return cls(Place(**told["place"]), columns, Fingerprint(told["content"]["rows"], words), told["bytes"])
 
     def file(self, ending: str) -> str:
-        """Its name in the folder of its block."""
+        """Its name in the folder of its piece."""
         return f"{self.place.path}.{ending}"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a finished block holds, as written beside it."""
+    """What a finished piece holds, as written beside it."""
 
     parts: tuple[Part, ...]
     totals: Mapping[str, Any]
@@ -81,21 +84,26 @@ class Note:
         return sum(part.bytes for part in self.parts)
 
 
-def write_block(plan: Blocks, work: Unfinished, ending: str, number: int) -> Note:
-    """Compute a block and write it.
+def write_piece(plan: Maker, work: Unfinished, ending: str, number: int) -> Note:
+    """Compute a piece of a world and write it.
 
     Args:
         plan: What computes it.
         work: Where it belongs.
         ending: "parquet" or "csv".
-        number: Which block.
+        number: Which block; or, after the last one, the truth about the shop as a whole.
 
     Raises:
         CannotWrite: it cannot be written.
     """
+    folder = piece_folder(work, number)
+    if number == plan.blocks:
+        truth = plan.truth()
+        with writing(work.out, work.folder):
+            return write_parts({}, truth, {}, folder, ending)
     block = plan.block(number)
     with writing(work.out, work.folder):
-        return write_parts(block.tables, block.truth, block.totals, work.blocks / block_name(number), ending)
+        return write_parts(block.tables, block.truth, block.totals, folder, ending)
 
 
 def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, ending: str) -> Note:
@@ -121,7 +129,7 @@ def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, end
 
 
 def note_of(folder: Path) -> Note | None:
-    """The note of a block, if it is finished."""
+    """The note of a piece, if it is finished."""
     try:
         told = json.loads((folder / _NOTE).read_bytes())
     except FileNotFoundError:
@@ -129,9 +137,9 @@ def note_of(folder: Path) -> Note | None:
     return Note(tuple(map(Part.of, told["parts"])), told["totals"])
 
 
-def block_name(number: int) -> str:
-    """The folder of a block."""
-    return f"block-{number:05d}"
+def piece_folder(work: Unfinished, number: int) -> Path:
+    """Where a piece is once it is finished."""
+    return work.pieces / f"piece-{number:05d}"
 
 
 def _write_part(place: Place, table: pa.Table, folder: Path, ending: str) -> Part:

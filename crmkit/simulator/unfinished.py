@@ -3,7 +3,7 @@
 Inside the hidden folder in which every output grows (`crmkit.datasets.drafts`):
 
     .OUT.unfinished/plan.json     what is being made; written last, so that a folder without it holds nothing
-                   /blocks-…/     a folder for each block that is finished
+                   /pieces-…/     a folder for each block of customers that is finished, and what goes with them
                    /whole/        what will become OUT; it is gone once it has
 """
 
@@ -43,9 +43,9 @@ class Unfinished:
         return beside(self.out, "unfinished")
 
     @property
-    def blocks(self) -> Path:
-        """The finished blocks; named by the run, so that a worker left over from another one finds nothing here."""
-        return self.folder / f"blocks-{hashlib.sha256(_written(self.identity)).hexdigest()[:12]}"
+    def pieces(self) -> Path:
+        """The finished pieces; named by the run, so that a worker left over from another one finds nothing here."""
+        return self.folder / f"pieces-{hashlib.sha256(_written(self.identity)).hexdigest()[:12]}"
 
     @property
     def whole(self) -> Path:
@@ -77,7 +77,7 @@ class Unfinished:
                 raise CannotWrite("other_run", out=self.out, folder=self.folder, differences=self._differences())
             self.discard()
             self._lay_out()
-        for half in self.blocks.glob(".half-*"):
+        for half in self.pieces.glob(".half-*"):
             _remove(half, half.with_name(".discarded"))
         return True
 
@@ -95,7 +95,7 @@ class Unfinished:
         shutil.rmtree(beside(self.out, "discarded"), ignore_errors=True)
 
     def _lay_out(self) -> None:
-        self.blocks.mkdir(parents=True)
+        self.pieces.mkdir(parents=True)
         self.whole.mkdir()
         write_whole(self.plan, _written(self.identity))
 

@@ -1,4 +1,4 @@
-"""From the finished blocks to the output: can be cut short at any moment, and done again from where it was."""
+"""From the finished pieces to the output: can be cut short at any moment, and done again from where it was."""
 
 from __future__ import annotations
 
@@ -34,18 +34,17 @@ class Shop(Protocol):
     @property
     def facts(self) -> Mapping[str, Any]: ...
     def shop(self, totals: Totals, /) -> Tables: ...
-    def truth(self) -> Tables: ...
 
 
 def make_whole(
     plan: Shop, work: Unfinished, folders: Iterable[Path], format: Format, tell: Callable[[str], None]
 ) -> None:
-    """Put the blocks and the tables of the shop as a whole together, with the manifest as the last file.
+    """Put the pieces and the tables of the shop as a whole together, with the manifest as the last file.
 
     Args:
         plan: What gives the tables of the shop as a whole.
         work: Where the output grows.
-        folders: The finished blocks, in order.
+        folders: The finished pieces, in order.
         format: How it is to be written.
         tell: Called with the name of each table before it is put together.
     """
@@ -68,12 +67,12 @@ def ending_of(format: Format) -> str:
 
 
 def _notes(plan: Shop, work: Unfinished, folders: Iterable[Path], ending: str) -> list[tuple[Path, Note]]:
-    """What is in each folder: those of the blocks, and that of the shop as a whole, which is written here."""
+    """What is in each folder: those of the pieces, and that of the shop as a whole, which is written here."""
     found = [(folder, note) for folder in folders if (note := note_of(folder)) is not None]
-    folder = work.blocks / "shop"
+    folder = work.pieces / "shop"
     shop = note_of(folder)
     if shop is None:
-        shop = write_parts(plan.shop(_summed([note for _, note in found])), plan.truth(), {}, folder, ending)
+        shop = write_parts(plan.shop(_summed([note for _, note in found])), {}, {}, folder, ending)
     return [*found, (folder, shop)]
 
 

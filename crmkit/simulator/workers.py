@@ -23,8 +23,10 @@ T = TypeVar("T")
 _FOR_THE_PARENT = ("SIGINT", "SIGTERM", "SIGHUP")  # sent to all at once; the parent ends its workers by itself
 
 
-def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int) -> Generator[T, None, None]:
-    """What `job(number)` gives for each of the numbers, in the order in which they get ready.
+def side_by_side(
+    job: Callable[[int], T], numbers: Sequence[int], processes: int
+) -> Generator[tuple[int, T], None, None]:
+    """Each of the numbers with what `job(number)` gives, in the order in which they get ready.
 
     Args:
         job: A function that can be pickled, as can what it gives.
@@ -36,7 +38,7 @@ def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int
     """
     processes = min(processes, len(numbers))
     if processes <= 1:
-        yield from map(job, numbers)
+        yield from ((number, job(number)) for number in numbers)
         return
     waiting = list(reversed(numbers))
     with _started(job, processes) as crew:
@@ -46,7 +48,8 @@ def side_by_side(job: Callable[[int], T], numbers: Sequence[int], processes: int
         while busy:
             ready = set(wait(list(busy)))
             for line in [line for line in busy if line in ready]:
-                yield _answer(line, busy, crew)
+                number = busy[line]
+                yield number, _answer(line, busy, crew)
                 _hand_out(line, waiting, busy, crew)
 
 
