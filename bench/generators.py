@@ -25,7 +25,7 @@ ORDERS = 10  # at most, of a customer of the Faker loop
 
 
 def ask(peer: str, root: Path) -> dict[str, Any]:
-    """`rows` a peer makes and writes and the `seconds` that takes (median), or `missing`: why it could not be asked."""
+    """`rows` that a peer makes and writes, its `seconds` and `cpu_seconds` (medians), or `missing`: why it cannot."""
     import peers
 
     return peers.inside(ENVIRONMENT, root, __file__, peer)
@@ -99,15 +99,17 @@ PEERS: dict[str, Callable[[], int]] = {"jafgen": _jafgen, "leadforge": _leadforg
 
 def _inside(peer: str) -> None:
     """In the peers' environment: time one of them and print what it made."""
-    times, rows = [], 0
+    times, cpu_times, rows = [], [], 0
+    home = os.getcwd()
     for _ in range(TIMES):
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), time.process_time()
             rows = PEERS[peer]()
             times.append(time.perf_counter() - begun)
-            os.chdir("/")
-    print(json.dumps({"rows": rows, "seconds": median(times)}))
+            cpu_times.append(time.process_time() - cpu_begun)
+            os.chdir(home)
+    print(json.dumps({"rows": rows, "seconds": median(times), "cpu_seconds": median(cpu_times)}))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ def inside(environment: str, root: Path, *command: str) -> dict[str, Any]:
         return dict(json.loads(ran.stdout.splitlines()[-1]))
     except (subprocess.SubprocessError, OSError) as error:
         output = str(getattr(error, "stderr", None) or error).strip()
-        return {"missing": output.splitlines()[-1][:200]}
+        reason = output.splitlines()[-1] if output.startswith("Traceback") else " ".join(output.split())
+        return {"missing": reason[:200]}
 
 
 def _environment(name: str, root: Path) -> Path:

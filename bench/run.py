@@ -116,7 +116,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=ROOT / ".build" / "bench", help="where the tables are kept")
     options = parser.parse_args()
     if options.quick:
-        options.rows, options.customers, options.in_memory = [200_000], [20_000], [500]
+        options.rows, options.customers, options.in_memory = [200_000], [300], [300]
     return options
 
 

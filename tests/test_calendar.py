@@ -65,7 +65,7 @@ def test_the_textbook_never_closes() -> None:
     ],
 )
 def test_holidays_that_everybody_can_look_up(day: date, name: str) -> None:
-    assert holidays()[day][1].startswith(name.split(" Day")[0].split("'s")[0])
+    assert name in holidays()[day][1]
 
 
 def test_there_are_sixteen_or_more_holidays_every_year() -> None:

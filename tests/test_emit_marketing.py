@@ -205,7 +205,7 @@ def test_mails_are_read_about_as_often_as_mails_are():
     sent = rows[rows.arm == "treatment"]
     delivered = sent.delivered_at.notna().sum()
     assert 0.015 < sent.bounced_at.notna().mean() < 0.04
-    assert 0.25 < (sent.opened_at.notna() & ~sent.is_machine_open).sum() / delivered < 0.37
+    assert 0.25 < (sent.opened_at.notna() & ~sent.is_machine_open).sum() / delivered < 0.4
     assert 0.02 < sent.clicked_at.notna().sum() / delivered < 0.05
     assert 0.1 < sent.is_machine_open.sum() / delivered < 0.2
     assert 0 < sent.unsubscribed_at.notna().sum() / delivered < 0.006
@@ -419,7 +419,10 @@ def test_costs_are_what_the_engine_spent_on_customers_and_what_winning_them_took
     costs = frame(whole(scene)["costs"])
     assert (costs.amount > 0).all()
     money, people = scene.shop.scenario.money, by_customer(scene)
-    bought = people[people.index.isin(frame(sales.orders(scene)).customer_id)]
+    new = people[
+        people.registered_at >= pd.Timestamp(scene.shop.clock.start)
+    ]  # regulars were won before the books begin
+    bought = new[new.index.isin(frame(sales.orders(scene)).customer_id)]
     won = costs[(costs.purpose == "acquisition") & (costs.category != "reward")].groupby("channel").amount.sum()
     expected = (bought.acquisition_channel.value_counts() * pd.Series(money.acquisition)).dropna()
     pd.testing.assert_series_equal(won, expected[expected > 0].sort_index(), check_names=False, check_dtype=False)

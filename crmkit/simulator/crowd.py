@@ -13,7 +13,7 @@ from crmkit.simulator.shop import Shop
 Column = np.ndarray[Any, Any]
 
 TRAITS = 0  # the first address of the draws that make a customer
-REGULARS_WEEKS = 6  # so long it takes until all who were customers before have been seen once
+REGULARS_WEEKS = 26  # so long it takes at most until those who were customers before have been seen once
 NEVER = -(1 << 20)  # a week before all weeks
 NOT_LEFT = 1 << 20
 
@@ -26,6 +26,7 @@ class Crowd:
     parent: Ints  # place of who brought them; -1 = came by themselves
     generation: Ints
     start: Ints  # week of the first order (or of registering, for those who never buy)
+    regular: Column  # was a customer before the books begin
     key: Words
     rate: Floats  # orders a week
     eager: Floats  # 0-1: how the rate compares; what VIPs and members are chosen by
@@ -36,7 +37,8 @@ class Crowd:
     price_sensitivity: Floats
     spend: Floats  # factor on the price list
     usual: Ints  # product
-    channel: Ints
+    channel: Ints  # where most orders are placed
+    contact: Ints  # how most questions are asked
     base_satisfaction: Floats
     preferred: Column  # is served first
     joins: Floats  # chance to join the programme, at an order
@@ -81,27 +83,33 @@ def gather(
     satisfaction = low + (high - low) * u[0]
     halves_a, halves_b = buying.leave_after_order
     coin = bool(shop.levers.randomize)
+    regular = (u[1] < people.regulars_share) & (start is None)
     if start is None:
-        opening = np.where(u[1] < people.regulars_share, REGULARS_WEEKS, shop.weeks)
+        # regulars come when their usual gap is over, the others at any time
+        opening = np.where(regular, np.minimum(1 / rate, REGULARS_WEEKS), shop.weeks)
         start = np.minimum((u[2] * opening).astype(np.int64), shop.weeks - 1)
-    browser = u[6] < people.browsers_share
+    browser = (u[6] < people.browsers_share) & ~regular
     subscribes = (u[3] < buying.subscriber_share) & ~browser
+    shares = [one.share for one in shop.scenario.products]
+    on_contract = [one.share * one.subscribable for one in shop.scenario.products]
     return Crowd(
         number=numbers,
         parent=np.full(n, -1) if parent is None else parent,
         generation=np.zeros(n, dtype=np.int64) if generation is None else generation,
         start=start,
+        regular=regular,
         key=key,
         rate=rate,
         eager=eager,
         leaving=buying.leaving_per_week * (0.5 + u[4]),
         leave_after=beta(key, TRAITS + 40, halves_a, halves_b) if halves_a else np.zeros(n),
-        once=(u[5] < buying.once_only_share) & ~subscribes,
+        once=(u[5] < buying.once_only_share) & ~subscribes & ~regular,
         browser=browser,
         price_sensitivity=u[7],
         spend=_spend_factor(key, buying.spend_between),
-        usual=pick(u[8], [one.share for one in shop.scenario.products]),
+        usual=np.where(subscribes, pick(u[8], on_contract), pick(u[8], shares)),
         channel=pick(u[9], list(people.order_channel.values())),
+        contact=pick(u[12], list(people.contact_channel.values())),
         base_satisfaction=satisfaction,
         # who is served first and who joins is chosen by how much they buy: the confounding, whose cure is a coin
         preferred=(u[10] < 0.3) if coin else (0.5 * u[10] + eager > 0.85),

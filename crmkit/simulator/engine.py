@@ -17,7 +17,7 @@ import numpy as np
 
 from crmkit.simulator.calendar import DAY, EVER, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, Column, Crowd, gather
-from crmkit.simulator.exact import Floats, Ints, draws, gamma, pick, poisson
+from crmkit.simulator.exact import Floats, Ints, draws, gamma, log, pick, poisson
 from crmkit.simulator.log import Arrays, Log
 from crmkit.simulator.scenario import Scenario
 from crmkit.simulator.shop import Shop
@@ -81,6 +81,8 @@ class _Weeks:
         self.size = len(crowd)
         self.coming: list[Ints] = []
         self.raised: list[tuple[Ints, ...]] = []
+        self.waiting: list[tuple[Ints, ...]] = []  # what will be told when its time comes
+        self.spoken = np.array([name in ("phone", "store") for name in shop.scenario.people.contact_channel])
 
     def one(self, week: int) -> None:
         """What happens in a week, in this order."""
@@ -303,31 +305,44 @@ class _Weeks:
         some = np.flatnonzero(voiced | asks)
         if not len(some):
             return
-        # who has been here before asks before the next visit, all others speak after it; within the week either way
+        # who has been here before asks before the next visit; all others speak when they have it, perhaps next week
         v = draws(crowd.key[who[some]], address + 30, 1)
         before = asks[some] & (crowd.last_order[who[some]] < week) & (crowd.start[who[some]] < week)
-        begins, ends, order = week * WEEK, (week + 1) * WEEK - 60, at[some]
-        room = np.where(before, order - HOUR - begins, ends - order - HOUR // 2)
-        wish = np.where(before, HOUR + v[0] * 3 * DAY, HOUR // 2 + v[0] * v[0] * 2 * DAY)
-        apart = np.where(wish <= room, wish, v[1] * np.maximum(room, 0)).astype(np.int64) // 60 * 60
-        opened = np.where(before, order - apart, order + apart)
+        order, room = at[some], np.maximum(at[some] - week * WEEK - HOUR, 0)
+        early = np.minimum(HOUR + v[0] * 3 * DAY, v[1] * room)
+        late = HOUR // 2 + contact.delivery_days * DAY + v[0] * v[0] * 2 * DAY
+        opened = np.where(before, order - early, order + late).astype(np.int64) // 60 * 60
         about = np.where(before, -1, number[some])
-        self.raised.append((who[some], np.full(len(some), address), about, opened, kind[some], severity[some]))
+        told = (who[some], np.full(len(some), address), about, opened, kind[some], severity[some])
+        self.waiting.append(told)
 
     # --- how the shop answers
 
     def serve(self, week: int) -> None:
         """Tickets, of this week's orders and of old matters not solved: who had to wait, and how it went."""
+        for part in self.waiting:
+            due = part[3] < (week + 1) * WEEK
+            self.raised.append(self._still_told(week, tuple(column[due] for column in part)))
+        self.waiting = [tuple(column[part[3] >= (week + 1) * WEEK] for column in part) for part in self.waiting]
+        self.waiting = [part for part in self.waiting if len(part[0])]
         back = np.flatnonzero((self.crowd.recurring == week) & self.crowd.alive)
         if len(back):
             n, address = len(back), RECURRING + week * DRAWS_PER_ORDER
             u = draws(self.crowd.key[back], address + 40, 1)
             opened = self.shop.clock.moments(week, u[0] * 0.7, u[1])
-            self.raised.append((back, np.full(n, address), np.full(n, -1), opened, np.full(n, COMPLAINT), np.full(n, 2)))
+            self.raised.append(
+                (back, np.full(n, address), np.full(n, -1), opened, np.full(n, COMPLAINT), np.full(n, 2))
+            )
         # one matter after the other for a customer with several: the second is felt on top of the first
         for tickets in _one_each(self.raised):
             self._serve(week, *tickets)
         self.raised.clear()
+
+    def _still_told(self, week: int, part: tuple[Ints, ...]) -> tuple[Ints, ...]:
+        """Who has left in an earlier week says nothing any more."""
+        here = self.crowd.left[part[0]] >= week
+        self.crowd.silent[part[0][~here & (part[5] > 0)]] += 1
+        return tuple(column[here] for column in part)
 
     def _serve(
         self, week: int, who: Ints, address: Ints, number: Ints, opened: Ints, kind: Ints, severity: Ints
@@ -336,7 +351,11 @@ class _Weeks:
         crowd, feeling, levers = self.crowd, self.shop.scenario.feeling, self.shop.levers
         u = draws(crowd.key[who], address + 24, 3)
         priority = np.where(crowd.preferred[who], 1 - levers.fast_lane, 1.0)
-        hours = levers.first_reply_hours * (0.25 + 1.5 * u[0]) * priority
+        weights = list(self.shop.scenario.people.contact_channel.values())
+        channel = np.where(u[6] < 0.7, crowd.contact[who], pick(u[7], weights))
+        # mostly quick with a long tail; on the telephone and at the counter the answer comes at once
+        wait = 0.15 + 0.85 * np.minimum(-log(1 - u[0]), 6.0)
+        hours = levers.first_reply_hours * wait * priority * np.where(self.spoken[channel], 0.02, 1.0)
         chance = levers.first_contact_resolution + 0.2 * (levers.listening - 0.6) - 0.002 * hours - 0.06 * severity
         first = u[1] < chance
         solved = first | (u[2] < 0.6)
@@ -351,7 +370,7 @@ class _Weeks:
         crowd.recurring[who[again]] = week + 2
         self.log.add(
             "tickets", who, week=week, order=number, address=address, opened=opened, kind=kind, severity=severity,
-            hours=hours, first=first, solved=solved, apologised=sorry, compensation=paid,
+            channel=channel, hours=hours, first=first, solved=solved, apologised=sorry, compensation=paid,
             satisfaction=crowd.satisfaction[who], follows=address >= RECURRING,
         )  # fmt: skip
 
@@ -455,7 +474,7 @@ class _Weeks:
         crowd.boost *= 0.5
         crowd.fatigue *= 0.85
         if self.shop.scenario.buying.subscriber_share:
-            due = crowd.due == week
+            due = (crowd.due == week) & (crowd.left >= week)
             crowd.due[due] += self.shop.scenario.buying.interval_weeks
         if week % 4 == 3:
             self._expire(week)

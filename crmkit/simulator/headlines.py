@@ -116,8 +116,12 @@ class _Books:
     @cached_property
     def newcomers(self) -> pd.Series:
         """When the customers first ordered who were not there when the data began; the index is their id."""
+        customers = self.crm.customers
+        if "registered_at" not in customers:
+            customers = customers.assign(registered_at=pd.NaT)
+        known = customers.set_index("customer_id")["registered_at"]
         first = self.orders.groupby("customer_id")["ordered_at"].min()
-        return first[first >= self.begin + WARM_UP]
+        return first[(first >= self.begin + WARM_UP) & ~(known.reindex(first.index) < self.begin)]
 
     @cached_property
     def tickets(self) -> pd.DataFrame:

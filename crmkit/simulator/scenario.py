@@ -119,6 +119,7 @@ class Contact:
     survey_share: float
     reviews_per_order: float
     leads_per_customer: float
+    delivery_days: float  # from the order until the customer has it
     staff: int
 
 
@@ -146,6 +147,7 @@ class Product:
     cost: int
     share: float
     extra: float  # how often it is the second line
+    subscribable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,9 @@ def _names(
 
 def _value(scenario: str, section: str, key: str, hint: Any, found: Any) -> Any:
     good = not isinstance(found, bool)
-    if hint is float or hint is int:
+    if hint is bool:
+        good = isinstance(found, bool)
+    elif hint is float or hint is int:
         good = good and isinstance(found, int | float) and math.isfinite(found) and found >= 0
         good = good and (hint is float or found == int(found))
     elif hint is str or hint is date:
@@ -302,6 +306,8 @@ def _check(made: Scenario) -> None:
         ("contact", "staff"): made.contact.staff > 0,
         ("money", "acquisition"): set(made.people.acquisition) <= set(made.money.acquisition),
         ("products", "share"): sum(one.share for one in made.products) > 0,
+        ("products", "subscribable"): not buying.subscriber_share
+        or sum(one.share * one.subscribable for one in made.products) > 0,
     }
     for (section, key), good in tests.items():
         if not good:

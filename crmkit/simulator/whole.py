@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit import schema
-from crmkit.datasets.database import Database
 from crmkit.datasets.drafts import keep_names
 from crmkit.datasets.formats import Place, read_pieces, write_csv_header
 from crmkit.datasets.hashes import Fingerprint
@@ -130,6 +129,8 @@ def _join_csv(work: Unfinished, tables: Mapping[Place, Sources], tell: Callable[
 
 def _join_duckdb(work: Unfinished, tables: Mapping[Place, Sources], tell: Callable[[str], None]) -> Entries:
     """One database, made anew where it was not finished."""
+    from crmkit.datasets.database import Database
+
     target = work.whole / DATABASE
     if not target.exists():
         folder = work.folder / "database"

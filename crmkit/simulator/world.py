@@ -12,7 +12,6 @@ from crmkit import schema
 from crmkit.datasets.crm import Crm
 from crmkit.simulator import scenario as business
 from crmkit.simulator.effects import TrueEffects
-from crmkit.simulator.effects import true_effects
 from crmkit.simulator.levers import Levers
 from crmkit.simulator.plan import Block, Plan, plan
 from crmkit.simulator.progress import watched

@@ -8,7 +8,7 @@ import pyarrow as pa
 from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import Column
-from crmkit.simulator.emit.sales import ORDERING, REGISTERING, registered
+from crmkit.simulator.emit.sales import ORDERING, registered
 from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
 from crmkit.simulator.emit.timeline import timelines
 from crmkit.simulator.engine import QUESTION
@@ -144,8 +144,8 @@ def leaves_at(scene: Scene, place: Ints) -> Ints:
 
 def preferred_channel(scene: Scene) -> Ints:
     """The channel on which each customer likes to be written to, as in the customers table; codes of CHANNELS."""
-    u = scene.draws(scene.event_keys(np.arange(len(scene.crowd)), 0), REGISTERING, 2)
-    return _channels(scene.shop.scenario.people.contact_channel, u[3])
+    codes = np.array([CHANNELS.index(name) for name in scene.shop.scenario.people.contact_channel])
+    return codes[scene.crowd.contact]
 
 
 def _channels(shares: Shares, u: Floats) -> Ints:

@@ -331,10 +331,10 @@ def totals(scene: Scene) -> dict[str, Ints]:
     """What `shop_tables` needs of all customers: whole numbers, so that sums do not depend on how customers are cut.
 
     Returns:
-        By week, from the first on: `new_customers` (first orders; a column for each acquisition channel, the last one
-        for those who were brought), `messages` (mails sent; columns newsletter, promotion, win-back), `inspected` and
-        `followed_up` (orders), `handled` (tickets, those twice that took more than one contact), `brought` (customers),
-        and in yen `gifts` and `compensation`.
+        By week, from the first on: `new_customers` (first orders, those of regulars apart; a column for each
+        acquisition channel, the last one for those who were brought), `messages` (mails sent; columns newsletter,
+        promotion, win-back), `inspected` and `followed_up` (orders), `handled` (tickets, those twice that took more
+        than one contact), `brought` (customers), and in yen `gifts` and `compensation`.
 
     Examples:
         >>> from crmkit.simulator.engine import live
@@ -369,7 +369,7 @@ def _new(scene: Scene) -> tuple[Arrays, Arrays]:
     orders = scene.orders
     if not orders:
         return {}, {}
-    first = orders["seq"] == 1
+    first = (orders["seq"] == 1) & ~scene.crowd.regular[orders["who"]]
     who, week = orders["who"][first], orders["week"][first]
     return {"week": week, "channel": _channel(scene)[who]}, {"week": week[scene.crowd.generation[who] > 0]}
 

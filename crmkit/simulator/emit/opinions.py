@@ -10,7 +10,7 @@ from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.contacts import by_time, ids_within, leaves_at, order_keys, product_codes
 from crmkit.simulator.emit.sales import registered
-from crmkit.simulator.emit.scene import Scene, category, optional, table
+from crmkit.simulator.emit.scene import Scene, category, optional, table, waking
 from crmkit.simulator.emit.surveys import CSAT, NEGATIVE, NEUTRAL, POSITIVE, answers, comment, survey_responses, topics
 from crmkit.simulator.emit.timeline import timelines
 from crmkit.simulator.engine import QUESTION, REQUEST
@@ -166,9 +166,9 @@ def _soon(scene: Scene, rows: Ints, u: Floats, v: Floats, longest: int) -> Ints:
     """Some time after an order; those who will leave at the end of the week have their say before."""
     ordered = scene.orders["at"][rows]
     room = leaves_at(scene, scene.orders["who"][rows]) - ordered - HOUR
-    wait = HOUR + (u * u * u * longest).astype(np.int64)
+    wait = HOUR + int(scene.shop.scenario.contact.delivery_days * DAY) + (u * u * u * longest).astype(np.int64)
     short = HOUR // 2 + (v * np.maximum(np.minimum(room, longest), 0)).astype(np.int64)
-    return ordered + np.where(wait < room, wait, short)
+    return waking(ordered + np.where(wait < room, wait, short))
 
 
 def _from_tickets(scene: Scene, said: Voice) -> list[Arrays]:

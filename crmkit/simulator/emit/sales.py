@@ -19,6 +19,7 @@ SOURCES = {
     "call_center": DAY,
 }  # so long before the first order people register, at most
 TRIAL_EVERY_WEEKS = 13
+REGULAR_DAYS = 900  # so long before the books begin regulars registered, at most
 AMOUNTS = ("gross", "discount", "net", "refund")
 TIERS = ("none", "regular", "silver", "gold")
 
@@ -48,12 +49,13 @@ def customers(scene: Scene, locale: str) -> pa.Table:
         "member_tier": category(np.where(joined >= 0, spent_tier, 0), TIERS),
         "email_opt_in": pa.array(crowd.opt_in),
         "opted_out_at": scene.instants(left_list, missing=left_list < 0),
-        "preferred_channel": category(pick(u[3], list(people.contact_channel.values())), list(people.contact_channel)),
+        "preferred_channel": category(crowd.contact, list(people.contact_channel)),
     })  # fmt: skip
 
 
 def registered(scene: Scene) -> Ints:
-    """When each customer registered: shortly before the first order; who never buys, at any time of the week."""
+    """When each customer registered: shortly before the first order; who never buys, at any time of the week; regulars,
+    long before the books begin."""
     crowd, people = scene.crowd, scene.shop.scenario.people
     u = scene.draws(scene.event_keys(np.arange(len(crowd)), 0), REGISTERING, 2)
     at = scene.shop.clock.moments(crowd.start, u[4], u[5])
@@ -65,7 +67,8 @@ def registered(scene: Scene) -> Ints:
         before = 60 + (u[2] * longest[source]).astype(np.int64)
         at[orders["who"][first]] = orders["at"][first] - before[orders["who"][first]]
     # before the first Monday the shop's books were not open, and a brought customer registers after the invitation
-    return np.maximum(at, np.where(crowd.generation > 0, crowd.start * WEEK, 0))
+    at = np.maximum(at, np.where(crowd.generation > 0, crowd.start * WEEK, 0))
+    return np.where(crowd.regular, -DAY - (u[2] * REGULAR_DAYS * DAY).astype(np.int64), at)
 
 
 def _joined(scene: Scene) -> Ints:
@@ -153,7 +156,7 @@ def orders(scene: Scene) -> pa.Table:
 
 def _with_trials(scene: Scene, made: pa.Table) -> pa.Table:
     """Once a quarter the till is tried out before opening, under the first customer's name: no real order."""
-    people, start = scene.shop.scenario.people, scene.shop.clock.start
+    people = scene.shop.scenario.people
     if "pos" not in people.source_system or scene.crowd.number[0] != FAMILY:
         return made
     quarters = [week for week in range(scene.shop.weeks) if week % TRIAL_EVERY_WEEKS == 1]
@@ -235,8 +238,9 @@ def subscriptions(scene: Scene) -> pa.Table:
     who = np.flatnonzero(begins >= 0)
     u = scene.draws(scene.event_keys(who, 2), SUBSCRIBING, 1)
     ended = crowd.left[who] != NOT_LEFT
-    cancelled = (crowd.left[who] + 1) * WEEK - 1 - (u[0] * DAY).astype(np.int64)
-    involuntary = ended & (u[1] < 0.15)
+    last = np.maximum(crowd.left[who] * WEEK, _last_order(scene)[who] + 60)
+    cancelled = last + (u[0] * ((crowd.left[who] + 1) * WEEK - 1 - last)).astype(np.int64)
+    involuntary = ended & (u[1] < 0.2)
     paid_until = np.maximum(crowd.due[who], crowd.left[who] + 1) * WEEK
     over = ended & (paid_until < scene.shop.clock.end)
     reasons = ("too_expensive", "not_needed", "too_much_stock", "dissatisfied", "moved")
@@ -254,3 +258,11 @@ def subscriptions(scene: Scene) -> pa.Table:
         "cancel_reason": category(np.where(ended & ~involuntary, reason, -1), reasons),
         "is_involuntary": optional(involuntary, ~ended),
     })  # fmt: skip
+
+
+def _last_order(scene: Scene) -> Ints:
+    """The instant of each customer's last order; -1 = none."""
+    at = np.full(len(scene.crowd), -1)
+    if scene.orders:
+        np.maximum.at(at, scene.orders["who"], scene.orders["at"])
+    return at

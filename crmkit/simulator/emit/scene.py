@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from crmkit import schema
 from crmkit.datasets.engines import ARROW
+from crmkit.simulator.calendar import DAY, HOUR
 from crmkit.simulator.crowd import Column, Crowd
 from crmkit.simulator.engine import Life
 from crmkit.simulator.exact import Floats, Ints, Words, draws, words
@@ -124,6 +125,12 @@ class Scene:
         """Seconds since the start as instants; null where `missing` says so."""
         start = np.datetime64(self.shop.clock.start, "us")
         return pa.array(start + (seconds * 1_000_000).astype("timedelta64[us]"), pa.timestamp("us"), mask=missing)
+
+
+def waking(at: Ints) -> Ints:
+    """Instants moved out of the night, later within their day; what came first still comes first."""
+    inside = at % DAY
+    return at - inside + 13 * HOUR // 2 + inside * 35 // 48
 
 
 def sequence(groups: Ints) -> Ints:

@@ -73,15 +73,15 @@ def shop_tables(shop: Shop, totals: Mapping[str, np.ndarray[Any, Any]], language
 
 
 def products(shop: Shop) -> pa.Table:
-    """The price list. Everything on it was launched before the data begin; subscribed is what is somebody's usual."""
+    """The price list. Everything on it was launched before the data begin, the first on the list first."""
     goods = shop.scenario.products
-    usual = {one.category for one in goods if one.share} if shop.scenario.buying.subscriber_share else set()
-    launched = [-((211 + 397 * n) % 1500 + 30) * DAY + shop.scenario.calendar.opens * HOUR for n in range(len(goods))]
+    opens, many = shop.scenario.calendar.opens * HOUR, len(goods)
+    launched = [-(120 + 1500 * (many - n) // many) * DAY + opens for n in range(many)]
     return _rows("products", [
         {
             "product_id": product_id(n), "name_ja": one.name_ja, "name_en": one.name_en, "category": one.category,
             "tier": one.tier, "list_price": float(one.price), "unit_cost": float(one.cost),
-            "is_subscribable": one.category in usual, "launched_at": _instant(shop, launched[n]),
+            "is_subscribable": one.subscribable, "launched_at": _instant(shop, launched[n]),
         }
         for n, one in enumerate(goods)
     ])  # fmt: skip

@@ -19,7 +19,7 @@ from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit import contacts
-from crmkit.simulator.emit.scene import Scene, category, optional, table
+from crmkit.simulator.emit.scene import Scene, category, optional, table, waking
 from crmkit.simulator.emit.timeline import timelines
 from crmkit.simulator.engine import WAVE_WEEKS
 from crmkit.simulator.exact import Floats, Ints, Words, pick, words
@@ -152,8 +152,9 @@ def _after_orders(scene: Scene) -> list[Arrays]:
     best, worst, end = left.max(axis=0), left.min(axis=0), left[3]
     peak = np.where(best + worst < 0, worst, np.where(best + worst > 0, best, end))
     who, mood = found["who"][rows], found["satisfaction"][rows]
+    received = found["at"][rows] + int(scene.shop.scenario.contact.delivery_days * DAY)
     return [_letters(
-        who=who, keys=keys, sent=found["at"][rows] + 2 * HOUR + (u[0] * 22 * HOUR).astype(np.int64), mood=mood,
+        who=who, keys=keys, sent=waking(received + 2 * HOUR + (u[0] * 22 * HOUR).astype(np.int64)), mood=mood,
         feeling=0.52 * mood + 0.10 * found["went"][rows] + 0.055 * (peak + end), tie=scene.crowd.eager[who],
         order=rows, chance=AFTER_ORDER,
     )]  # fmt: skip
@@ -169,7 +170,7 @@ def _after_tickets(scene: Scene) -> list[Arrays]:
         return []
     rows = rows[some]
     settled, late = told.solved_at[rows], told.created[rows] + 7 * DAY
-    sent = np.where(settled >= 0, settled, late) + HOUR // 2 + (u[1][some] * 20 * HOUR).astype(np.int64)
+    sent = waking(np.where(settled >= 0, settled, late) + HOUR // 2 + (u[1][some] * 20 * HOUR).astype(np.int64))
     mood, hours, first, solved = (log[name][told.log[rows]] for name in ("satisfaction", "hours", "first", "solved"))
     slow = hours / (hours + 12)
     helped = 0.10 + 0.40 * mood + 0.10 * first + 0.26 * solved - 0.20 * slow
@@ -234,7 +235,7 @@ def _responded(scene: Scene, found: Arrays) -> Ints:
     silent = (found["mood"] < UNHAPPY) & (first_told[who] > found["sent"])
     chance = found["chance"] * (0.6 + 2 * swing * swing) * (0.6 + 0.8 * found["tie"]) * np.where(silent, SILENCE, 1.0)
     beside = (found["kind"] != NPS) & (found["kind"] != CSAT)
-    at = found["sent"] + 300 + (u[1] * u[1] * u[1] * u[1] * 6 * DAY).astype(np.int64)
+    at = waking(found["sent"] + 300 + (u[1] * u[1] * u[1] * u[1] * 6 * DAY).astype(np.int64))
     good = found["there"] & (u[0] < chance) & ~(beside & (u[2] >= BESIDE_ANSWERED))
     good &= (at < contacts.leaves_at(scene, who)) & (at < scene.shop.clock.end)
     return np.where(good, at, -1)

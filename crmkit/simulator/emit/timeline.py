@@ -25,7 +25,6 @@ from crmkit.simulator.emit.desk import (
     Desk,
     awake,
 )
-from crmkit.simulator.emit.sales import REGISTERING
 from crmkit.simulator.emit.scene import Scene, digits, sequence
 from crmkit.simulator.engine import COMPLAINT, QUESTION, REQUEST, RETURN
 from crmkit.simulator.exact import Floats, Ints, Words, pick
@@ -164,7 +163,7 @@ def _rows(scene: Scene) -> Arrays:
     log = scene.events("tickets")
     if not log:
         none = np.zeros(0, dtype=np.int64)
-        log = dict.fromkeys(("who", "week", "order", "address", "opened", "kind", "severity"), none)
+        log = dict.fromkeys(("who", "week", "order", "address", "opened", "kind", "severity", "channel"), none)
         log |= {"hours": np.zeros(0), **dict.fromkeys(("first", "solved", "apologised", "follows"), none.astype(bool))}
     kept = np.flatnonzero(sequence(log["who"]) <= 9 * 10 ** (id_room(scene) - 1))
     log = {name: values[kept] for name, values in log.items()}
@@ -236,20 +235,11 @@ def _opening(scene: Scene, log: Arrays, who: Ints, u: Floats) -> Arrays:
     """When and how each ticket was opened. Calls and visits wait for the door; what would have to wait for another week
     is written instead."""
     clock, people = scene.shop.clock, scene.shop.scenario.people
-    names, weights = list(people.contact_channel), list(people.contact_channel.values())
-    v = scene.draws(scene.event_keys(np.arange(len(scene.crowd)), 0), REGISTERING, 2)
-    own = pick(v[3], weights)[who]
-    codes = np.array([CHANNELS.index(name) for name in names])
-    channel = codes[np.where(u[1] < 0.7, own, pick(u[2], weights))]
-    # the engine ends a week's tickets with the week: those that reached its last minute are spread over the time before
+    codes = np.array([CHANNELS.index(name) for name in people.contact_channel])
+    channel = codes[log["channel"]]
     last = (log["week"] + 1) * WEEK - 60
-    since = last - 12 * HOUR
-    if scene.orders:
-        row = scene.order_row[np.maximum(log["order"], 0)]
-        since = np.where(log["order"] >= 0, np.minimum(scene.orders["at"][row] + HOUR // 2, last), since)
-    spread = since + (u[3] * (last - since)).astype(np.int64) // 60 * 60
-    created = awake(scene, np.where(log["opened"] >= last, spread, log["opened"]))
-    closed = clock.working(created + 60) == clock.working(created)
+    created = awake(scene, log["opened"])
+    closed = clock.working(created + 1) == clock.working(created)
     visit = np.flatnonzero(IN_PERSON[channel] & closed)
     at = clock.later(created[visit], 60 + (u[4][visit] * u[4][visit] * 3 * HOUR).astype(np.int64))
     inside = at <= last[visit]
