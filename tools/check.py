@@ -28,6 +28,7 @@ STEPS = {
     "format": [*MODULE, "ruff", "format", "--check", "."],
     "types": [*MODULE, "mypy"],
     "imports": [str(Path(sys.executable).with_name("lint-imports"))],
+    "worlds": [sys.executable, "docs/build.py", "--check"],
     "lessons": [sys.executable, "notebooks/build.py", "--check"],
     "tests": [*MODULE, "pytest", "--durations=10"],  # nbval over the lessons, Spark and the browser among them
 }
