@@ -67,22 +67,25 @@ def _turns(customers: int, folder: Path, say: Say) -> dict[str, Any]:
                     return {"customers": customers, "missing": into[-1]["missing"]}
             shutil.rmtree(world)
             shutil.rmtree(copy)
-    result = {"customers": customers, "turns": times, "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
+    result: dict[str, Any] = {"customers": customers, "turns": times}
     for name in ("rows", "bytes", "seconds", "cpu_seconds"):
         result[name] = median(one[name] for one in ours)
         result[f"wall_{name}"] = median(one[name] for one in wall)
-    memory = [one["memory_mb"] for one in ours if one["memory_mb"] is not None]
     return {
         **result,
-        "memory_mb": max(memory, default=None),
+        "memory_mb": max((one["memory_mb"] for one in ours if one["memory_mb"] is not None), default=None),
+        "others": median(one["others"] for one in ours) if ours[0]["others"] is not None else None,
         "ratio": result["seconds"] / result["wall_seconds"],
         "cpu_ratio": result["cpu_seconds"] / result["wall_cpu_seconds"],
     }
 
 
 def _watched(command: list[str]) -> dict[str, Any]:
-    """Run this file as a program: what it prints, its seconds, and the most memory it took with all it started."""
-    begun, memory = time.perf_counter(), 0.0
+    """Run this file as a program: what it prints, its seconds, and the most memory it took with all it started.
+
+    `others`: so many cores had other work meanwhile, on average; with none to spare, `seconds` say little.
+    """
+    begun, memory, busy = time.perf_counter(), 0.0, _busy_seconds()
     with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen([sys.executable, __file__, *command], stdout=told, stderr=errors)
         while True:
@@ -92,11 +95,24 @@ def _watched(command: list[str]) -> dict[str, Any]:
             except subprocess.TimeoutExpired:
                 memory = max(memory, _memory_mb(process.pid))
         seconds = time.perf_counter() - begun
+        busy = None if busy is None else _busy_seconds() - busy
         told.seek(0)
         errors.seek(0)
         if code:
             return {"missing": (errors.read().strip() or f"exit code {code}").splitlines()[-1][:200]}
-        return {**json.loads(told.read().splitlines()[-1]), "seconds": seconds, "memory_mb": memory or None}
+        found = json.loads(told.read().splitlines()[-1])
+    others = None if busy is None else max(0.0, busy - found["cpu_seconds"]) / seconds
+    return {**found, "seconds": seconds, "memory_mb": memory or None, "others": others}
+
+
+def _busy_seconds() -> float | None:
+    """Seconds of all cores that had work since the machine started; `None` where no `/proc` tells."""
+    try:
+        told = Path("/proc/stat").read_text().split()
+    except OSError:
+        return None
+    user, nice, system, _, _, interrupts, soft = map(int, told[1:8])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mb(process: int) -> float:
@@ -118,7 +134,7 @@ def _generate(customers: int, out: Path) -> dict[str, Any]:
     made = plan(SCENARIO, customers=customers, weeks=WEEKS, seed=SEED)
     generate(made, out, format="parquet", workers=PROCESSES)
     rows = sum(table["rows"] for _, table in _tables(out))
-    return {"rows": rows, "bytes": _bytes(out), "cpu_seconds": _cpu_seconds()}
+    return {"rows": rows, "bytes": _bytes(out)}
 
 
 # --- the wall ---------------------------------------------------------------------------------------------------------
@@ -134,7 +150,7 @@ def _write(world: Path, out: Path) -> dict[str, Any]:
         rows = sum(pool.imap_unordered(_write_part, [(out, number) for number in range(parts)]))
         pool.close()
         pool.join()
-    return {"rows": rows, "bytes": _bytes(out), "cpu_seconds": _cpu_seconds()}
+    return {"rows": rows, "bytes": _bytes(out)}
 
 
 def _tables(world: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -191,11 +207,6 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
 
 
-def _cpu_seconds() -> float:
-    """Of this process and of those it started and waited for."""
-    return sum(os.times()[:4])
-
-
 # --- in memory --------------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +224,7 @@ def measure_in_memory(sizes: list[int], into: Found, say: Say) -> None:
             if what in told[0]["first"]:
                 row["first"] = median(one["first"][what] for one in told)
             row["again"] = median(second for one in told for second in one["again"][what])
+            row["others"] = median(one["others"] for one in told) if told[0]["others"] is not None else None
             into.append({**row, "target": MOST_SECONDS[verb].get(customers)})
 
 
@@ -294,22 +306,22 @@ def _said_on_disk(found: Found) -> list[str]:
     if not found:
         return []
     lines = [
-        "", f"simulator: {SCENARIO}, {WEEKS} weeks, all tables to Parquet, {PROCESSES} processes (medians)",
+        "",
+        f"simulator: {SCENARIO}, {WEEKS} weeks, all tables to Parquet, {PROCESSES} processes"
+        " (medians; others: cores that had other work)",
         f"  {'customers':>11}{'rows':>13}{'MB':>8}{'seconds':>9}{'CPU s':>8}{'customers/s':>13}{'rows/s':>12}"
-        f"{'memory MB':>11}{'load':>6}",
+        f"{'memory MB':>11}{'others':>8}",
     ]  # fmt: skip
     there = [one for one in found if "missing" not in one]
     lines += [f"  {one['customers']:>11,}  not measured: {one['missing']}" for one in found if "missing" in one]
     for one in there:
         speed = one["rows"] / one["seconds"]
-        memory = "-" if one["memory_mb"] is None else f"{one['memory_mb']:.0f}"
-        load = "-" if one["load"] is None else f"{one['load']:.1f}"
         over = f"  < {LEAST_ROWS_PER_SECOND:,} rows/s" if speed < LEAST_ROWS_PER_SECOND else ""
         over += f"  > {MOST_MEMORY_MB} MB" if (one["memory_mb"] or 0) > MOST_MEMORY_MB else ""
         lines.append(
             f"  {one['customers']:>11,}{one['rows']:>13,.0f}{one['bytes'] / 1e6:>8.0f}{one['seconds']:>9.1f}"
             f"{one['cpu_seconds']:>8.1f}{one['customers'] / one['seconds']:>13,.0f}{speed:>12,.0f}"
-            f"{memory:>11}{load:>6}{over}"
+            f"{_or_none(one['memory_mb'], '.0f'):>11}{_or_none(one['others']):>8}{over}"
         )
     lines += [
         "  beside the wall: pyarrow writing the same, nothing computed",
@@ -330,17 +342,17 @@ def _said_in_memory(found: Found) -> list[str]:
         return []
     lines = [
         "", "simulator: in memory, seconds (medians; the first time in a process, with its imports, and again)",
-        f"  {'':<22}{'customers':>11}{'first':>8}{'again':>8}{'target':>8}",
+        f"  {'':<22}{'customers':>11}{'first':>8}{'again':>8}{'target':>8}{'others':>8}",
     ]  # fmt: skip
     for one in found:
         if "missing" in one:
             lines.append(f"  {one['what']:<22}{one['customers']:>11,}  not measured: {one['missing']}")
             continue
-        first = f"{one['first']:.2f}" if "first" in one else "-"
+        first = _or_none(one.get("first"), ".2f")
         target, over = ("-", "") if one["target"] is None else (f"{one['target']:g}", f"  > {one['target']:g}")
         lines.append(
             f"  {one['what']:<22}{one['customers']:>11,}{first:>8}{one['again']:>8.2f}{target:>8}"
-            f"{over if one['again'] > (one['target'] or float('inf')) else ''}"
+            f"{_or_none(one['others']):>8}{over if one['again'] > (one['target'] or float('inf')) else ''}"
         )
     return lines
 
@@ -356,13 +368,17 @@ def _said_peers(found: Found) -> list[str]:
         if "missing" in one:
             lines.append(f"  {one['peer']:<14}  not measured: {one['missing']}")
             continue
-        ratios = [format(one[name], ".0f") if name in one else "-" for name in ("ratio", "cpu_ratio")]
+        ratios = [_or_none(one.get(name), ".0f") for name in ("ratio", "cpu_ratio")]
         lines.append(
             f"  {one['peer']:<14}{one['rows']:>11,}{one['seconds']:>9.1f}{one['cpu_seconds']:>8.1f}"
             f"{one['rows'] / one['seconds']:>11,.0f}{ratios[0]:>8}{ratios[1]:>11}"
             f"{f'  < {LEAST_OF_A_PEER}' if one.get('ratio', LEAST_OF_A_PEER) < LEAST_OF_A_PEER else ''}"
         )
     return lines
+
+
+def _or_none(number: float | None, form: str = ".1f") -> str:
+    return "-" if number is None else format(number, form)
 
 
 def _main(verb: str, *words: str) -> None:
@@ -372,7 +388,7 @@ def _main(verb: str, *words: str) -> None:
         "simulate": lambda: _simulate(int(words[0])),
         "compare": lambda: _compare(int(words[0])),
     }[verb]()
-    print(json.dumps(told))
+    print(json.dumps({**told, "cpu_seconds": sum(os.times()[:4])}))  # with those it started and waited for
 
 
 if __name__ == "__main__":

@@ -85,11 +85,14 @@ def test_a_peer_that_cannot_be_installed_is_named(tmp_path, monkeypatch):
 def test_what_misses_its_target_is_marked():
     slow = {
         "customers": 1_000, "rows": 50_000, "bytes": 1e6, "seconds": 1.0, "cpu_seconds": 1.0, "memory_mb": 501.0,
-        "load": 0.1, "ratio": 3.1, "cpu_ratio": 2.9, "wall_rows": 50_000, "wall_bytes": 1e6, "wall_seconds": 0.3,
+        "others": 0.1, "ratio": 3.1, "cpu_ratio": 2.9, "wall_rows": 50_000, "wall_bytes": 1e6, "wall_seconds": 0.3,
         "wall_cpu_seconds": 0.3,
     }  # fmt: skip
     quick = {**slow, "customers": 2_000, "rows": 2_000_000, "memory_mb": 499.0, "ratio": 2.9}
-    lived = [{"what": "compare, step", "customers": 10_000, "again": again, "target": 0.3} for again in (0.31, 0.29)]
+    lived = [
+        {"what": "compare, step", "customers": 10_000, "again": again, "target": 0.3, "others": None}
+        for again in (0.31, 0.29)
+    ]
     theirs = [
         {"peer": "p", "rows": 10, "seconds": 1.0, "cpu_seconds": 1.0, "ratio": ratio, "cpu_ratio": ratio}
         for ratio in (49, 51)

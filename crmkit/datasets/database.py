@@ -29,33 +29,39 @@ _SQL: Mapping[Kind, str] = {
 }
 
 
+_MEMORY = "300MB"  # DuckDB would take most of the machine's
+_MOST_KEYS = 1_000_000  # rows; an index of more costs hundreds of megabytes, in memory and in the file
+
+
 class Database:
     """A DuckDB file to write tables to. Use it in a `with`; at the end the file is whole."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = duckdb.connect(path)
+        self._connection = duckdb.connect(path, config={"memory_limit": _MEMORY})
 
     def __enter__(self) -> Database:
         with _write_errors():
             self._connection.execute("CREATE SCHEMA IF NOT EXISTS truth")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with _write_errors():
-            self._connection.close()
+    def __exit__(self, failed: object, *_: object) -> None:
+        with closing(self._connection), _write_errors():
+            if not failed:
+                self._connection.execute("CHECKPOINT")  # closing does it too, but is silent about a full disk
 
     def write(self, pieces: Iterable[pa.Table], place: Place, columns: Sequence[SavedColumn]) -> None:
-        """Write pieces of one table, all or none of them."""
+        """Write pieces of one table."""
         types = ", ".join(f"{_quoted(column.name)} {_SQL[column.kind]}" for column in columns)
         with _write_errors():
-            self._connection.begin()
+            # no transaction around it: that would hold the whole table in memory, and an unfinished file is thrown away
             self._connection.execute(f"CREATE TABLE {_named(place)} ({types})")
+            rows = 0
             for piece in pieces:
                 self._connection.register("_piece", piece)
                 self._connection.execute(f"INSERT INTO {_named(place)} SELECT * FROM _piece")
                 self._connection.unregister("_piece")
-            self._connection.commit()
-            for rule in _rules(place, columns):
+                rows += len(piece)
+            for rule in _rules(place, columns, with_key=rows <= _MOST_KEYS):
                 # rows may be spoilt on purpose: the table then goes without the rule it breaks
                 with suppress(duckdb.ConstraintException):
                     self._connection.execute(f"ALTER TABLE {_named(place)} {rule}")
@@ -72,7 +78,7 @@ def _write_errors() -> Iterator[None]:
         raise OSError(next(known, errno.EIO), said) from error
 
 
-def _rules(place: Place, columns: Sequence[SavedColumn]) -> Iterator[str]:
+def _rules(place: Place, columns: Sequence[SavedColumn], *, with_key: bool) -> Iterator[str]:
     """What the data model asks of a table: columns that are never empty, and the key."""
     names = [column.name for column in columns]
     if place.model is None:
@@ -80,7 +86,7 @@ def _rules(place: Place, columns: Sequence[SavedColumn]) -> Iterator[str]:
     for column in place.model.columns:
         if not column.nullable and column.name in names:
             yield f"ALTER {_quoted(column.name)} SET NOT NULL"
-    if set(place.model.key) <= set(names):
+    if with_key and set(place.model.key) <= set(names):
         yield f"ADD PRIMARY KEY ({', '.join(map(_quoted, place.model.key))})"
 
 

@@ -170,7 +170,8 @@ class _Run:
 
 def _processes(workers: object) -> int:
     if workers is None:
-        return min(_MOST_PROCESSES, os.cpu_count() or 1)
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(_MOST_PROCESSES, allowed or 1)
     if isinstance(workers, bool) or not isinstance(workers, int):
         raise ParameterError("not_whole", parameter="workers", value=workers)
     if not 1 <= workers <= 256:

@@ -112,7 +112,8 @@ def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, end
     Each table is asked for when it is written, so that a mapping that makes them then has one at a time in memory.
     """
     half = folder.with_name(f".half-{folder.name}-{os.getpid()}")
-    (half / "truth").mkdir(parents=True)
+    half.mkdir()  # without its parents: a worker left over from a run that was thrown away shall not bring them back
+    (half / "truth").mkdir()
     parts = tuple(_write_part(Place(name), tables[name], half, ending) for name in tables)
     parts += tuple(_write_part(Place(name, is_truth=True), truth[name], half, ending) for name in truth)
     note = Note(parts, {name: total.tolist() for name, total in totals.items()})
@@ -130,10 +131,12 @@ def write_parts(tables: Tables, truth: Tables, totals: Totals, folder: Path, end
 
 def note_of(folder: Path) -> Note | None:
     """The note of a piece, if it is finished."""
-    try:
-        told = json.loads((folder / _NOTE).read_bytes())
-    except FileNotFoundError:
-        return None
+    return read_note(folder) if folder.exists() else None
+
+
+def read_note(folder: Path) -> Note:
+    """The note of a finished piece."""
+    told = json.loads((folder / _NOTE).read_bytes())
     return Note(tuple(map(Part.of, told["parts"])), told["totals"])
 
 

@@ -3,9 +3,9 @@ other, so that they can be made in any order and by several workers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,30 @@ from crmkit.simulator.shop import Shop, open_shop
 from crmkit.simulator.size import check_counts
 
 FORMAT = 1  # counts up when the same seed would give another world
-BLOCK = 16_384  # customers; their arrays fit into a processor's cache
+BLOCK = 8_192  # customers; small enough for several workers' memory, and no part of what a seed gives
+
+
+class Made(Mapping[str, pa.Table]):
+    """Tables that are made when they are asked for and not kept: one at a time is in memory, not all of a block's."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], pa.Table]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> pa.Table:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(frozen=True)
 class Block:
     """The tables of some customers and those they brought, and sums for the tables of the shop as a whole."""
 
-    tables: dict[str, pa.Table]
+    tables: Mapping[str, pa.Table]
     truth: dict[str, pa.Table]
     totals: dict[str, np.ndarray[Any, Any]]
 
@@ -84,7 +100,7 @@ class Plan:
         """Make one block: a pure function of the plan and the number."""
         scene = Scene(live(self.opened, *self.span(number)))
         return Block(
-            tables={name: make(scene, self) for name, make in _EMITTERS.items()},
+            tables=Made({name: partial(make, scene, self) for name, make in _EMITTERS.items()}),
             truth={"customers": truth.customers(scene)},
             totals=marketing.totals(scene),
         )

@@ -19,7 +19,7 @@ from crmkit.datasets.drafts import keep_names
 from crmkit.datasets.formats import Place, read_pieces, write_csv_header
 from crmkit.datasets.hashes import Fingerprint
 from crmkit.datasets.manifest import DATABASE, MANIFEST, Format, Manifest, SavedTable
-from crmkit.simulator.parts import Note, Part, Tables, Totals, note_of, write_parts
+from crmkit.simulator.parts import Note, Part, Tables, Totals, note_of, read_note, write_parts
 from crmkit.simulator.unfinished import Unfinished, keep_file, write_whole
 
 Sources = list[tuple[Path, Part]]
@@ -67,7 +67,7 @@ def ending_of(format: Format) -> str:
 
 def _notes(plan: Shop, work: Unfinished, folders: Iterable[Path], ending: str) -> list[tuple[Path, Note]]:
     """What is in each folder: those of the pieces, and that of the shop as a whole, which is written here."""
-    found = [(folder, note) for folder in folders if (note := note_of(folder)) is not None]
+    found = [(folder, read_note(folder)) for folder in folders]
     folder = work.pieces / "shop"
     shop = note_of(folder)
     if shop is None:

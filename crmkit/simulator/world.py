@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pandas as pd
 import pyarrow as pa
@@ -54,7 +54,10 @@ def simulate(
     """
     made = plan(scenario, customers=customers, weeks=weeks, seed=seed, locale=locale, levers=levers)
     refuse_too_much(customers, weeks, in_memory=True)
-    blocks = [made.block(number) for number in watched(range(made.blocks), text("simulate.progress"))]
+    blocks = []
+    for number in watched(range(made.blocks), text("simulate.progress")):
+        block = made.block(number)
+        blocks.append(replace(block, tables=dict(block.tables)))  # made once, and what they were made of let go
     return world(made, blocks)
 
 
