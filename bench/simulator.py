@@ -6,7 +6,7 @@ imports included; what is seen from outside (seconds, memory of the process and 
 rest is what it prints. As a program this file is those processes:
 
     python bench/simulator.py generate CUSTOMERS FOLDER    a salon, all tables to Parquet
-    python bench/simulator.py write FROM FOLDER            the wall: the tables of FROM once more
+    python bench/simulator.py write BLOCK FOLDER           the wall: one block's tables, again and again
     python bench/simulator.py simulate CUSTOMERS           in memory, all tables
     python bench/simulator.py compare CUSTOMERS            both worlds of a widget
 """
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -58,15 +59,18 @@ def _turns(customers: int, folder: Path, say: Say) -> dict[str, Any]:
     ours: list[dict[str, Any]] = []
     wall: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        world, copy = Path(place) / "world", Path(place) / "copy"
+        world, block, copy = (Path(place) / name for name in ("world", "block", "copy"))
         for turn in range(times):
             say(f"simulator: {customers:,} customers to disk, turn {turn + 1} of {times}")
-            for into, command in ((ours, ["generate", customers, world]), (wall, ["write", world, copy])):
-                into.append(_watched([str(word) for word in command]))
-                if "missing" in into[-1]:
-                    return {"customers": customers, "missing": into[-1]["missing"]}
-            shutil.rmtree(world)
-            shutil.rmtree(copy)
+            ours.append(_watched(["generate", str(customers), str(world)]))
+            if "missing" in ours[-1]:
+                return {"customers": customers, **ours[-1]}
+            _lay_out(world, block)
+            wall.append(_watched(["write", str(block), str(copy)]))
+            if "missing" in wall[-1]:
+                return {"customers": customers, **wall[-1]}
+            for used in (world, block, copy):
+                shutil.rmtree(used)
     result: dict[str, Any] = {"customers": customers, "turns": times}
     for name in ("rows", "bytes", "seconds", "cpu_seconds"):
         result[name] = median(one[name] for one in ours)
@@ -139,35 +143,65 @@ def _generate(customers: int, out: Path) -> dict[str, Any]:
 
 # --- the wall ---------------------------------------------------------------------------------------------------------
 
-_block: dict[str, tuple[Any, dict[str, Any], list[int]]] = {}
 
-
-def _write(world: Path, out: Path) -> dict[str, Any]:
-    """Write as many parts with as many rows as the world has, each from the tables of its first block."""
-    parts = max(len(table["files"]) for _, table in _tables(world))
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(PROCESSES, _read_block, (world,)) as pool:
-        rows = sum(pool.imap_unordered(_write_part, [(out, number) for number in range(parts)]))
-        pool.close()
-        pool.join()
-    return {"rows": rows, "bytes": _bytes(out)}
-
-
-def _tables(world: Path) -> list[tuple[str, dict[str, Any]]]:
-    manifest = json.loads((world / "manifest.json").read_text(encoding="utf-8"))
-    return [*manifest["tables"].items(), *((f"truth/{name}", one) for name, one in manifest["truth"].items())]
-
-
-def _read_block(world: Path) -> None:
-    """In a process of the wall: have the first part of every table in memory, and how it was written."""
+def _lay_out(world: Path, block: Path) -> None:
+    """The first part of every table where the wall has it in memory at no cost, and how all parts were written."""
+    import pyarrow.feather
     import pyarrow.parquet as pq
 
+    jobs = []
     for name, table in _tables(world):
         file = world / table["files"][0]["file"]
         settings = _settings(pq.read_metadata(file))
         words = [column.name for column in pq.read_schema(file) if str(column.type) == "string"]
         coded = [column for column in settings["use_dictionary"] if column in words]
-        _block[name] = pq.read_table(file, read_dictionary=coded), settings, [one["rows"] for one in table["files"]]
+        target = block / f"{name}.arrow"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pyarrow.feather.write_feather(pq.read_table(file, read_dictionary=coded), target, compression="uncompressed")
+        jobs.append({"name": name, "settings": settings, "rows": [one["rows"] for one in table["files"]]})
+    (block / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+
+
+def _write(block: Path, out: Path) -> dict[str, Any]:
+    """Write as many parts with as many rows as the world has, each from the tables of its first block."""
+    parts = max(len(job["rows"]) for job in json.loads((block / "jobs.json").read_text(encoding="utf-8")))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(PROCESSES) as pool:
+        rows = sum(pool.imap_unordered(_write_part, [(block, out, number) for number in range(parts)]))
+        pool.close()
+        pool.join()
+    return {"rows": rows, "bytes": _bytes(out)}
+
+
+def _write_part(job: tuple[Path, Path, int]) -> int:
+    import pyarrow.parquet as pq
+
+    block, out, number = job
+    written = 0
+    for name, settings, rows, table in _read_block(block):
+        if number < len(rows):
+            file = out / f"{name}-{number:05}.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            piece = table.slice(0, rows[number])
+            pq.write_table(piece, file, row_group_size=ROW_GROUP, **settings)
+            written += len(piece)
+    return written
+
+
+@cache
+def _read_block(block: Path) -> list[tuple[str, dict[str, Any], list[int], Any]]:
+    import pyarrow as pa
+
+    return [
+        (job["name"], job["settings"], job["rows"], pa.ipc.open_file(pa.memory_map(str(file))).read_all())
+        for job in json.loads((block / "jobs.json").read_text(encoding="utf-8"))
+        for file in [block / f"{job['name']}.arrow"]
+    ]
+
+
+def _tables(world: Path) -> list[tuple[str, dict[str, Any]]]:
+    manifest = json.loads((world / "manifest.json").read_text(encoding="utf-8"))
+    return [*manifest["tables"].items(), *((f"truth/{name}", one) for name, one in manifest["truth"].items())]
 
 
 def _settings(metadata: Any) -> dict[str, Any]:
@@ -186,21 +220,6 @@ def _settings(metadata: Any) -> dict[str, Any]:
             elif "RLE_DICTIONARY" in column.encodings:
                 coded.append(column.path_in_schema)
     return {"use_dictionary": coded, "column_encoding": delta, "compression": compression, "store_schema": False}
-
-
-def _write_part(job: tuple[Path, int]) -> int:
-    import pyarrow.parquet as pq
-
-    out, number = job
-    written = 0
-    for name, (table, settings, rows) in _block.items():
-        if number < len(rows):
-            file = out / f"{name}-{number:05}.parquet"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            piece = table.slice(0, rows[number])
-            pq.write_table(piece, file, row_group_size=ROW_GROUP, **settings)
-            written += len(piece)
-    return written
 
 
 def _bytes(folder: Path) -> int:

@@ -60,11 +60,8 @@ def test_the_wall_writes_every_part_with_the_settings_of_the_world(tmp_path):
     parts = [{"file": f"orders-{number}.parquet", "rows": rows} for number, rows in enumerate((3, 2))]
     (world / "manifest.json").write_text(json.dumps({"tables": {"orders": {"files": parts}}, "truth": {}}))
 
-    simulator._read_block(world)
-    try:
-        assert [simulator._write_part((copy, number)) for number in range(2)] == [3, 2]
-    finally:
-        simulator._block.clear()
+    simulator._lay_out(world, tmp_path / "block")
+    assert [simulator._write_part((tmp_path / "block", copy, number)) for number in range(2)] == [3, 2]
     first, second = sorted(copy.iterdir())
     assert pq.read_table(second).to_pydict() == table.slice(0, 2).to_pydict()
     written, again = (pq.read_metadata(file).row_group(0) for file in (world / "orders-0.parquet", first))

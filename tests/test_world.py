@@ -222,6 +222,7 @@ def test_what_is_generated_block_by_block_is_the_world_in_memory(
     monkeypatch.setattr("crmkit.simulator.effects.BLOCK", 300)
     cut = plan("salon", customers=300, weeks=30, seed=7)
     assert cut.blocks == 3
+    assert crmkit.simulate("salon", customers=300, weeks=30).fingerprint() == whole.fingerprint()
     folder = generate(cut, tmp_path / "out", format=format, workers=1)  # type: ignore[arg-type]
     assert crmkit.load(folder).fingerprint() == whole.fingerprint()
     whole.save(tmp_path / "saved", format=format)  # type: ignore[arg-type]

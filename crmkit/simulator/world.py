@@ -12,6 +12,7 @@ from crmkit import schema
 from crmkit.datasets.crm import Crm
 from crmkit.simulator import scenario as business
 from crmkit.simulator.effects import TrueEffects
+from crmkit.simulator.emit.scene import plain
 from crmkit.simulator.levers import Levers
 from crmkit.simulator.plan import Block, Plan, plan
 from crmkit.simulator.progress import watched
@@ -74,7 +75,7 @@ def world(made: Plan, blocks: list[Block]) -> Crm:
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(parts) if len(parts) > 1 else parts[0]
+    return pa.concat_tables([plain(part) for part in parts]) if len(parts) > 1 else parts[0]
 
 
 def levers(scenario: str = "salon") -> pd.DataFrame:
