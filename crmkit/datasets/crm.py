@@ -210,6 +210,8 @@ class Crm:
     def _facts_said(self) -> Iterator[tuple[str, str]]:
         """Each fact under its name in the language in use."""
         for name in sorted(self.facts, key=lambda name: _FACTS.index(name) if name in _FACTS else len(_FACTS)):
+            if name == "zone":  # the title says it
+                continue
             label, value = f"crm.fact.{name}", self.facts[name]
             said = ", ".join(f"{key}={each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
             yield text(label) if has_text(label) else name, said if len(said) <= 200 else said[:199] + "…"
