@@ -23,6 +23,7 @@ from crmkit.texts import text
 OUTCOMES = ("stayed", "orders", "net_amount", "profit", "cost", "satisfaction", "tickets", "brought", "silent")
 UNITS = {"stayed": "share", "net_amount": "JPY", "profit": "JPY", "cost": "JPY", "satisfaction": "score"}
 
+LIVED_AT_ONCE = 16_384  # customers; nothing of them is written, so they may be more than a block
 REMEMBERED = 4
 _remembered: dict[Any, tuple[Any, World]] = {}  # holds the scenario too, so that its id stays its own
 
@@ -168,12 +169,13 @@ def world_of(plan: Plan) -> World:
     key = (plan.scenario.name, id(plan.scenario), plan.levers, plan.customers, plan.weeks, plan.seed)
     if key not in _remembered:
         parts = []
-        for block in watched(range(plan.blocks), text("compare.progress")):
-            first, n = plan.span(block)
+        for first in watched(range(0, plan.customers, LIVED_AT_ONCE), text("compare.progress")):
+            n = min(LIVED_AT_ONCE, plan.customers - first)
             parts.append(_outcomes(live(plan.opened, first, n, watch=False), n))
         while len(_remembered) >= REMEMBERED:
             _remembered.pop(next(iter(_remembered)), None)
         _remembered[key] = plan.scenario, _together(parts)
+    _remembered[key] = _remembered.pop(key)  # the one asked for last is the last to be forgotten
     return _remembered[key][1]
 
 

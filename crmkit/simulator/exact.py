@@ -97,7 +97,13 @@ def pick(u: Floats, weights: Sequence[float]) -> Ints:
     for weight in weights:
         total += weight
         edges.append(total)
-    return np.searchsorted(np.array(edges[:-1]), u * total, side="right")
+    scaled = u * total
+    if len(edges) > 20:
+        return np.searchsorted(np.array(edges[:-1]), scaled, side="right")
+    passed = np.zeros(len(u), dtype=np.int8)  # for few weights, comparing with each is quicker than searching
+    for edge in edges[:-1]:
+        passed += scaled >= edge
+    return passed.astype(np.int64)
 
 
 def log(x: Floats) -> Floats:

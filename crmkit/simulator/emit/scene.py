@@ -20,7 +20,7 @@ from crmkit.simulator.log import Arrays
 from crmkit.simulator.shop import Shop
 
 EVENTS = 1 << 44  # addresses above this one are of events, below of the engine
-_ZERO = np.uint8(ord("0"))
+_FOUR_DIGITS = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), dtype="<u4")
 
 
 @dataclass(frozen=True)
@@ -143,17 +143,21 @@ def sequence(groups: Ints) -> Ints:
 
 
 def digits(prefix: str, numbers: Ints, width: int) -> pa.Array:
-    """Ids such as C000000100: a prefix and a number with leading zeros; `-` before the prefix never happens."""
-    head = prefix.encode("ascii")
-    n, size = len(numbers), len(prefix) + width
-    table = np.empty((n, size), dtype=np.uint8)
-    table[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
-    left = numbers.astype(np.int64)
-    for place in range(size - 1, len(head) - 1, -1):
-        left, digit = np.divmod(left, 10)
-        table[:, place] = digit + _ZERO
-    if left.any():
+    """Ids such as C000000100: a prefix and a number with leading zeros, written four digits at a time."""
+    head = np.frombuffer(prefix.encode("ascii"), dtype=np.uint8)
+    left, n, fours = numbers.astype(np.int64), len(numbers), -(-width // 4)
+    if n and int(left.max()) >= 10**width:
         raise OverflowError(f"{prefix}: more than {width} digits")
+    written = np.empty((n, fours), dtype=_FOUR_DIGITS.dtype)
+    for place in range(fours - 1, 0, -1):
+        rest = left // 10_000
+        written[:, place] = _FOUR_DIGITS[left - rest * 10_000]
+        left = rest
+    written[:, 0] = _FOUR_DIGITS[left]
+    size = len(head) + width
+    table = np.empty((n, size), dtype=np.uint8)
+    table[:, : len(head)] = head
+    table[:, len(head) :] = written.view(np.uint8)[:, fours * 4 - width :]
     offsets = np.arange(0, (n + 1) * size, size, dtype=np.int32)
     return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(table))
 
