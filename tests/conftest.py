@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
+from crmkit.simulator.generate import generate
 from crmkit.texts import use_language
+from tests.small_world import SmallWorld, content
 
 # A busy machine is no failure; and CI tries the same cases each time, while people at work try new ones.
 settings.register_profile("crmkit", deadline=None, derandomize="CI" in os.environ)
@@ -112,3 +114,23 @@ def _duckdb(table: pa.Table) -> Any:
     import duckdb
 
     return duckdb.connect().from_arrow(table)
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the blocks that are computed in this process."""
+    numbers: list[int] = []
+    block = SmallWorld.block
+
+    def counted(self: SmallWorld, number: int) -> Any:
+        numbers.append(number)
+        return block(self, number)
+
+    monkeypatch.setattr(SmallWorld, "block", counted)
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The fingerprints of the small world, written without any trouble."""
+    return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))

@@ -46,11 +46,9 @@ def test_draws_are_even_and_unrelated(address: int) -> None:
         assert stats.kstest(part, "uniform").pvalue > 1e-4
 
 
-def test_logarithm_and_exponential_agree_with_the_library() -> None:
+def test_the_logarithm_agrees_with_the_library() -> None:
     x = np.concatenate([np.geomspace(1e-300, 1e300, 5001), np.linspace(0.5, 2, 5001)])
     assert np.allclose(exact.log(x), [math.log(value) for value in x], rtol=1e-14, atol=1e-15)
-    y = np.linspace(-600, 600, 5001)
-    assert np.allclose(exact.exp(y), [math.exp(value) for value in y], rtol=1e-13)
 
 
 def test_normal_quantiles_agree_with_the_library() -> None:
@@ -67,10 +65,6 @@ def test_gamma_has_the_shape_asked_for(halves: int) -> None:
 @pytest.mark.parametrize(("a", "b"), [(2, 5), (1, 1), (2, 60)])
 def test_beta_has_the_shapes_asked_for(a: int, b: int) -> None:
     assert stats.kstest(exact.beta(KEYS, 200, a, b), stats.beta(a / 2, b / 2).cdf).pvalue > 1e-4
-
-
-def test_waiting_times_have_mean_one() -> None:
-    assert stats.kstest(exact.exponential(exact.words(KEYS, 9)), "expon").pvalue > 1e-4
 
 
 def test_pick_follows_the_weights() -> None:

@@ -26,12 +26,6 @@ KILLS = 27
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The fingerprints of the small world, written without any trouble."""
-    return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))
-
-
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A place for an output, alone in its folder."""
@@ -67,20 +61,6 @@ def cut_short(out: Path, blocks: int = 7, **told: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(SmallWorld(), out, workers=1, progress=stop_after(blocks), **told)
     assert not out.exists()
-
-
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Numbers of the blocks that are computed in this process."""
-    numbers: list[int] = []
-    block = SmallWorld.block
-
-    def counted(self: SmallWorld, number: int) -> Any:
-        numbers.append(number)
-        return block(self, number)
-
-    monkeypatch.setattr(SmallWorld, "block", counted)
-    return numbers
 
 
 # The same world

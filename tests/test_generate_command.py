@@ -32,12 +32,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "place" / "out"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The fingerprints of the small world, written without any trouble."""
-    return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))
-
-
 # The simulator's own plans
 
 

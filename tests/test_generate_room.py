@@ -30,26 +30,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "place" / "out"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The fingerprints of the small world, written without any trouble."""
-    return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))
-
-
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Numbers of the blocks that are computed in this process."""
-    numbers: list[int] = []
-    block = SmallWorld.block
-
-    def counted(self: SmallWorld, number: int) -> Any:
-        numbers.append(number)
-        return block(self, number)
-
-    monkeypatch.setattr(SmallWorld, "block", counted)
-    return numbers
-
-
 def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "orders.parquet")
 

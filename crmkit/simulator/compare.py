@@ -154,14 +154,7 @@ def compare(
         for name in changes
         if getattr(before.levers, name) != getattr(after.levers, name)
     }
-    return compare_worlds(before, moved, world_of(before), world_of(after))
-
-
-def compare_worlds(
-    before: Plan, moved: Mapping[str, tuple[float, float]], baseline: World, changed: World
-) -> Comparison:
-    """Two worlds of the same customers side by side."""
-    return Comparison(before, dict(moved), baseline, changed)
+    return Comparison(before, moved, world_of(before), world_of(after))
 
 
 def world_of(plan: Plan) -> World:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from crmkit.simulator.compare import Comparison, World, compare_worlds, world_of
+from crmkit.simulator.compare import Comparison, World, world_of
 from crmkit.simulator.emit.scene import category, digits, table
 from crmkit.simulator.engine import FAMILY
 from crmkit.simulator.exact import Ints
@@ -54,7 +54,7 @@ def true_effects(plan: Plan, *, bar: bool = True) -> dict[str, pa.Table]:
     moves = list(_moves(plan.levers))
     for name, before, after in watched(moves, text("compare.progress")) if bar else moves:
         changed = world_of(replace(first, levers=replace(plan.levers, **{name: after})))
-        comparison = compare_worlds(first, {name: (before, after)}, baseline, changed)
+        comparison = Comparison(first, {name: (before, after)}, baseline, changed)
         effects += _effects(name, before, after, comparison)
         outcomes.append(_outcomes(name, first.customers, baseline, changed))
     columns = {column: [row[column] for row in effects] for column in effects[0]}

@@ -18,7 +18,7 @@ import numpy as np
 from crmkit.simulator.calendar import DAY, EVER, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, Column, Crowd, gather
 from crmkit.simulator.exact import Floats, Ints, draws, gamma, log, pick, poisson
-from crmkit.simulator.log import Arrays, Log
+from crmkit.simulator.log import Arrays, Log, sequence
 from crmkit.simulator.scenario import Scenario
 from crmkit.simulator.shop import Shop
 
@@ -442,7 +442,7 @@ class _Weeks:
         # numbered inside the family in the order of weeks and of the parents: no other family changes them
         comes = comes[np.lexsort((crowd.number[who[comes]], self.root[who[comes]]))]
         root = self.root[who[comes]]
-        place = self.family[root] + _count_within(root) + 1
+        place = self.family[root] + sequence(root)
         comes, root, place = comes[place < FAMILY], root[place < FAMILY], place[place < FAMILY]
         if len(comes):
             child[comes] = self.size + np.arange(len(comes))
@@ -525,18 +525,8 @@ def _one_each(parts: list[tuple[Ints, ...]]) -> list[tuple[Ints, ...]]:
     joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.argsort(joined[0], kind="stable")
     nth = np.empty(len(order), dtype=np.int64)
-    nth[order] = _count_within(joined[0][order])
+    nth[order] = sequence(joined[0][order]) - 1
     return [tuple(column[nth == n] for column in joined) for n in range(int(nth.max(initial=-1)) + 1)]
-
-
-def _count_within(groups: Ints) -> Ints:
-    """0, 1, 2, … within runs of equal numbers."""
-    begins = (
-        np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
-        if len(groups)
-        else np.zeros(0, dtype=np.int64)
-    )
-    return np.arange(len(groups)) - np.repeat(begins, np.diff(np.append(begins, len(groups))))
 
 
 def _upgrade(scenario: Scenario, product: int) -> int:

@@ -120,21 +120,6 @@ def log(x: Floats) -> Floats:
     return exponent * _LN2 + 2 * t * series
 
 
-def exp(x: Floats) -> Floats:
-    """e to the power of `x`, for |x| < 700; right to about 1e-15."""
-    whole = np.floor(x / _LN2 + 0.5)
-    rest = x - whole * _LN2
-    series = np.ones_like(rest)
-    for n in range(14, 0, -1):
-        series = series * rest / n + 1
-    return np.ldexp(series, whole.astype(np.int32))
-
-
-def exponential(drawn: Words) -> Floats:
-    """Waiting times with mean 1."""
-    return -log(((drawn >> np.uint64(11)) + np.uint64(1)) * 2.0**-53)
-
-
 def gamma(keys: Words, address: int, halves: int) -> Floats:
     """Gamma variables of shape `halves / 2` and scale 1; uses `halves // 2 + 1` addresses.
 

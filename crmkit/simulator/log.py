@@ -31,3 +31,12 @@ class Log:
     def table(self, name: str) -> Arrays:
         """All events of a kind; no columns if there was none."""
         return {column: np.concatenate(parts) for column, parts in self._parts[name].items()}
+
+
+def sequence(groups: Ints) -> Ints:
+    """1, 2, 3, … within runs of equal numbers."""
+    n = len(groups)
+    if n == 0:
+        return np.zeros(0, dtype=np.int64)
+    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    return np.arange(n) - np.repeat(begins, np.diff(np.append(begins, n))) + 1

@@ -96,9 +96,13 @@ class Plan:
         """The first customer of a block, and how many it has."""
         return number * BLOCK, min(BLOCK, self.customers - number * BLOCK)
 
+    def scene(self, number: int = 0) -> Scene:
+        """The customers of a block with all that happened to them."""
+        return Scene(live(self.opened, *self.span(number)))
+
     def block(self, number: int) -> Block:
         """Make one block: a pure function of the plan and the number."""
-        scene = Scene(live(self.opened, *self.span(number)))
+        scene = self.scene(number)
         return Block(
             tables=Made({name: partial(make, scene, self) for name, make in _EMITTERS.items()}),
             truth={"customers": truth.customers(scene)},

@@ -9,11 +9,11 @@ from crmkit.schema import CHANNELS, TABLES
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.sales import ORDERING, registered
-from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
+from crmkit.simulator.emit.scene import Scene, category, digits, optional, table
 from crmkit.simulator.emit.timeline import timelines
 from crmkit.simulator.engine import QUESTION
 from crmkit.simulator.exact import Floats, Ints, Words, pick, words
-from crmkit.simulator.log import Arrays
+from crmkit.simulator.log import Arrays, sequence
 from crmkit.simulator.scenario import Shares
 from crmkit.simulator.voices import voice
 
@@ -50,11 +50,8 @@ def interactions(scene: Scene, language: str) -> pa.Table:
         The columns of the model's `interactions`; `lead_id` is always null.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=200, weeks=26, seed=7).scene()
         >>> visits = interactions(scene, "en")
         >>> visits["interaction_id"][0].as_py(), set(visits["direction"].to_pylist()) == {"inbound", "outbound"}
         ('I000000100001', True)

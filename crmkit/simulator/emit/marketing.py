@@ -8,10 +8,10 @@ import pyarrow as pa
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, Column
 from crmkit.simulator.emit import sales
-from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, sequence, table
+from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, table
 from crmkit.simulator.engine import POINTS_LAST_WEEKS, SENDS
 from crmkit.simulator.exact import Floats, Ints, pick
-from crmkit.simulator.log import Arrays
+from crmkit.simulator.log import Arrays, sequence
 from crmkit.simulator.shop import Shop
 
 SENDING, READING, FINDING, NURTURING = 30, 31, 32, 33  # streams of draws
@@ -337,11 +337,8 @@ def totals(scene: Scene) -> dict[str, Ints]:
         than one contact), `brought` (customers), and in yen `gifts` and `compensation`.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=200, weeks=26, seed=7).scene()
         >>> found = totals(scene)
         >>> found["messages"].shape, bool(found["messages"].sum() == scene.events("sends")["treated"].sum())
         ((26, 3), True)

@@ -49,11 +49,8 @@ def feedback(scene: Scene, language: str) -> pa.Table:
         The columns of the model's `feedback`.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=200, weeks=26, seed=7).scene()
         >>> heard = feedback(scene, "en").to_pandas()
         >>> bool((heard["rating"].notna() <= heard["source"].isin(["review", "survey_comment"])).all())
         True
@@ -246,11 +243,8 @@ def referrals(scene: Scene) -> pa.Table:
         The columns of the model's `referrals`; `campaign_id` is always null, as inviting is always possible.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=52, seed=7, levers=salon.levers), 0, 400))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=400, weeks=52, seed=7).scene()
         >>> sorted(set(referrals(scene)["status"].to_pylist()))
         ['invited', 'purchased', 'registered']
     """

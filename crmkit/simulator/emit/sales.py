@@ -7,9 +7,11 @@ import pyarrow as pa
 
 from crmkit.simulator.calendar import DAY, HOUR, WEEK
 from crmkit.simulator.crowd import NEVER, NOT_LEFT
-from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, plain, sequence, table
+from crmkit.simulator.emit.scene import Scene, category, constant, digits, optional, plain, table
+from crmkit.simulator.emit.timeline import timelines
 from crmkit.simulator.engine import FAMILY, RETURN, TIER_AMOUNTS
 from crmkit.simulator.exact import Ints, pick
+from crmkit.simulator.log import sequence
 from crmkit.simulator.people import Who, identities
 
 REGISTERING, ORDERING, SUBSCRIBING = 1, 2, 3  # streams of draws
@@ -99,8 +101,6 @@ def refunds(scene: Scene) -> tuple[np.ndarray, Ints]:
     share, at = np.zeros(len(orders["who"])), np.full(len(orders["who"]), -1)
     if not tickets:
         return share, at
-    from crmkit.simulator.emit.timeline import timelines  # which looks at registrations, here
-
     told = timelines(scene)
     log, when = told.log, told.first_solved_at
     keys = scene.event_keys(told.who, tickets["address"][log])

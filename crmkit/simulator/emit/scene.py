@@ -16,7 +16,7 @@ from crmkit.simulator.calendar import DAY, HOUR
 from crmkit.simulator.crowd import Column, Crowd
 from crmkit.simulator.engine import Life
 from crmkit.simulator.exact import Floats, Ints, Words, draws, words
-from crmkit.simulator.log import Arrays
+from crmkit.simulator.log import Arrays, sequence
 from crmkit.simulator.shop import Shop
 
 EVENTS = 1 << 44  # addresses above this one are of events, below of the engine
@@ -131,15 +131,6 @@ def waking(at: Ints) -> Ints:
     """Instants moved out of the night, later within their day; what came first still comes first."""
     inside = at % DAY
     return at - inside + 13 * HOUR // 2 + inside * 35 // 48
-
-
-def sequence(groups: Ints) -> Ints:
-    """1, 2, 3, … within runs of equal numbers."""
-    n = len(groups)
-    if n == 0:
-        return np.zeros(0, dtype=np.int64)
-    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
-    return np.arange(n) - np.repeat(begins, np.diff(np.append(begins, n))) + 1
 
 
 def digits(prefix: str, numbers: Ints, width: int) -> pa.Array:

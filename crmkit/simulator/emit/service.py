@@ -22,11 +22,11 @@ from crmkit.simulator.emit.desk import (
     STEPS,
     TEAMS,
 )
-from crmkit.simulator.emit.scene import Scene, category, digits, optional, sequence, table
+from crmkit.simulator.emit.scene import Scene, category, digits, optional, table
 from crmkit.simulator.emit.timeline import TOPICS, Timelines, id_room, timelines
 from crmkit.simulator.engine import TICKET_KINDS
 from crmkit.simulator.exact import Floats, Ints, words
-from crmkit.simulator.log import Arrays
+from crmkit.simulator.log import Arrays, sequence
 from crmkit.simulator.voices import voice
 
 REVIEWING, SPEAKING, SPEAKING_TWICE = 13, 28, 29  # streams of draws

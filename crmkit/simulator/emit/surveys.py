@@ -70,11 +70,8 @@ def survey_responses(scene: Scene, language: str) -> pa.Table:
         The columns of the model's `survey_responses`; an invitation after a ticket names the ticket's order, too.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=52, seed=7, levers=salon.levers), 0, 400))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=400, weeks=52, seed=7).scene()
         >>> asked = survey_responses(scene, "en").to_pandas()
         >>> bool((asked["score"].isna() == asked["responded_at"].isna()).all())
         True

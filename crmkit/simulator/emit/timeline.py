@@ -25,10 +25,10 @@ from crmkit.simulator.emit.desk import (
     Desk,
     awake,
 )
-from crmkit.simulator.emit.scene import Scene, digits, sequence
+from crmkit.simulator.emit.scene import Scene, digits
 from crmkit.simulator.engine import COMPLAINT, QUESTION, REQUEST, RETURN
 from crmkit.simulator.exact import Floats, Ints, Words, pick
-from crmkit.simulator.log import Arrays
+from crmkit.simulator.log import Arrays, sequence
 
 OPENING, TWICE = 10, 12  # streams of draws
 
@@ -108,11 +108,8 @@ def timelines(scene: Scene) -> Timelines:
     """The tickets of a scene and what became of them; worked out once for each scene.
 
     Examples:
-        >>> from crmkit.simulator.engine import live
-        >>> from crmkit.simulator.scenario import scenario
-        >>> from crmkit.simulator.shop import open_shop
-        >>> salon = scenario("salon")
-        >>> scene = Scene(live(open_shop(salon, weeks=26, seed=7, levers=salon.levers), 0, 200))
+        >>> from crmkit.simulator.plan import plan
+        >>> scene = plan("salon", customers=200, weeks=26, seed=7).scene()
         >>> told = timelines(scene)
         >>> bool((told.first_reply[told.first_reply >= 0] > told.created[told.first_reply >= 0]).all())
         True
