@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from crmkit.datasets import load, sample
     from crmkit.datasets.crm import Crm
     from crmkit.estimate import Estimate
-    from crmkit.metrics.cohorts import cohort_retention
-    from crmkit.metrics.retention import (
+    from crmkit.metrics.retention.cohorts import cohort_retention
+    from crmkit.metrics.retention.repeat import (
         churn_rate,
         lapse_rate,
         reactivation_rate,
@@ -40,8 +40,8 @@ _ROOMS = {
     "crmkit.datasets": ("load", "sample"),
     "crmkit.datasets.crm": ("Crm",),
     "crmkit.estimate": ("Estimate",),
-    "crmkit.metrics.cohorts": ("cohort_retention",),
-    "crmkit.metrics.retention": (
+    "crmkit.metrics.retention.cohorts": ("cohort_retention",),
+    "crmkit.metrics.retention.repeat": (
         "churn_rate",
         "lapse_rate",
         "reactivation_rate",

@@ -9,18 +9,22 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from statistics import NormalDist
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
 
+from crmkit import intervals
 from crmkit.errors import CrmkitWarning
-from crmkit.frames import Frame
+from crmkit.intervals import LEVEL
 from crmkit.texts import text
 
-LEVEL = 0.95
+SMALL, SMALL_SIDE = 30, 5
+Numbers = NDArray[np.float64]
+Sums = Mapping[str, Numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,57 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures of several groups, or of one: each an array with one entry per group. `method` names the interval's."""
+
+    value: Numbers
+    low: Numbers
+    high: Numbers
+    n: Any
+    numerator: Any
+    denominator: Any
+    method: str
+
+    def where(self, known: Any) -> Figures:
+        """NaN as value and ends where the figure is not `known`."""
+        value, low, high = (np.where(known, one, np.nan) for one in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high)
+
+    def held(self, least: float, most: float) -> Figures:
+        """The interval held to what the figure can be."""
+        return replace(self, low=np.clip(self.low, least, None), high=np.clip(self.high, None, most))
+
+    def times(self, factor: float) -> Figures:
+        """The same figures in another unit."""
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
+
+    def take(self, rows: Any) -> Figures:
+        """The figures at these places; −1 is a group without data."""
+        none = rows < 0
+        values = (self.value, self.low, self.high, self.n, self.numerator, self.denominator)
+        filler = (np.nan, np.nan, np.nan, 0, np.nan, 0)
+        taken = (
+            np.where(none, empty, one[rows] if len(one) else empty) for one, empty in zip(values, filler, strict=True)
+        )
+        value, low, high, n, above, below = taken
+        return Figures(value, low, high, n, above, below, self.method)
+
+    def first(self) -> Figures:
+        """The only group; without data if there is none."""
+        return self.take(np.array([0 if len(self.n) else -1]))
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a table of groups."""
+        names = ("value", "low", "high", "n", "numerator", "denominator")
+        return {name: getattr(self, name) for name in names}
+
+    def estimate(self, window: Window, definition: Definition, **more: Any) -> Estimate:
+        """The only group as an `Estimate`."""
+        plain = {name: one[0].item() for name, one in self.columns().items()}
+        return Estimate(**plain, window=window, definition=definition, method=self.method, **more)
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """One figure with everything needed to answer "how was that computed?".
 
@@ -67,12 +122,13 @@ class Estimate:
         numerator, denominator: What was divided by what; NaN denominator for plain counts without a base.
         window: The time window.
         definition: Which formula, with which parameters.
-        unit: "share" or "count".
+        unit: "share" (0–1), or one of the units that `texts` knows under `unit.`: "count", "jpy", "days", "minutes", …
         excluded: Rows left out, by reason.
         besides: Other figures on the same data, by name: what another formula gives (a share), or how many were set
             apart (a count).
         notes: Warnings that belong to the figure.
         level: Confidence level of the interval.
+        method: How the interval was made: "wilson", "poisson", "t", "delta", "order", "sum", "bootstrap", … or "none".
 
     Examples:
         >>> half = Estimate(0.5, 0.24, 0.76, 10, 5, 10, Window(), Definition("repeat_rate.cumulative"))
@@ -93,6 +149,7 @@ class Estimate:
     besides: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[CrmkitWarning, ...] = ()
     level: float = LEVEL
+    method: str = "none"
 
     def __float__(self) -> float:
         return float(self.value)
@@ -119,14 +176,22 @@ class Estimate:
         return text(f"metric.{self.definition.id}")
 
     @property
+    def is_small(self) -> bool:
+        """Whether little stands behind the figure: fewer than 30, or fewer than 5 on one side of a share."""
+        few = self.n < SMALL
+        if self.unit == "share" and self.method == "wilson":
+            few = few or min(self.numerator, self.denominator - self.numerator) < SMALL_SIDE
+        return 0 < self.n and few
+
+    @property
     def is_ratio(self) -> bool:
         """Whether the denominator does not contain the numerator: a figure with a value and no interval."""
-        return math.isnan(self.low) and not math.isnan(self.value)
+        return self.method == "none" and not math.isnan(self.value)
 
     @property
     def interval(self) -> str:
         """The interval in words; says so where there is none."""
-        if math.isnan(self.low):
+        if math.isnan(self.low) and math.isnan(self.high):
             return text("estimate.no_interval")
         return text(
             "estimate.interval", low=self.shown(self.low), high=self.shown(self.high), level=f"{self.level:.0%}"
@@ -136,11 +201,12 @@ class Estimate:
         """A value in this figure's unit, as people write it."""
         if math.isnan(value):
             return text("estimate.no_data")
-        return f"{value:.1%}" if self.unit == "share" else shown_count(value)
+        return text(f"unit.{self.unit}", value=value)
 
     def _repr_html_(self) -> str:
+        how = "" if math.isnan(self.low) and math.isnan(self.high) else text(f"interval.{self.method}")
         lines = [
-            (text("estimate.interval_label"), self.interval),
+            (text("estimate.interval_label"), f"{self.interval} {how}".strip()),
             (
                 text("estimate.counted"),
                 text(
@@ -164,6 +230,8 @@ class Estimate:
             for name, value in self.besides.items()
         ]
         lines += [(text("estimate.note"), str(note)) for note in self.notes]
+        if self.is_small:
+            lines.append((text("estimate.note"), text("estimate.small", n=self.n)))
         body = "".join(
             f"<tr><th scope='row' style='text-align:left;font-weight:normal'>{html.escape(name)}</th>"
             f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
@@ -176,49 +244,10 @@ class Estimate:
         )
 
 
-def wilson(numerator: Any, denominator: Any, level: float = LEVEL) -> tuple[Any, Any]:
-    """Wilson's score interval of a share, for numbers and for narwhals expressions alike.
-
-    Args:
-        numerator: Successes.
-        denominator: Trials, more than zero.
-        level: Confidence level.
-
-    Returns:
-        The low and the high end, 0–1 up to rounding.
-
-    Examples:
-        >>> low, high = wilson(5, 10)
-        >>> round(low, 4), round(high, 4)
-        (0.2366, 0.7634)
-
-    References:
-        Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22, 209–212.
-    """
-    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
-    centre = (numerator + z2 / 2) / (denominator + z2)
-    spread = (z2 * (numerator * (denominator - numerator) / denominator + z2 / 4)) ** 0.5 / (denominator + z2)
-    return centre - spread, centre + spread
-
-
 def share(numerator: int, denominator: int, window: Window, definition: Definition, **more: Any) -> Estimate:
     """A share with its Wilson interval; NaN where the denominator is 0."""
-    if denominator == 0:
-        nan = math.nan
-        return Estimate(nan, nan, nan, 0, numerator, denominator, window, definition, **more)
-    low, high = wilson(numerator, denominator)
-    value = numerator / denominator
-    return Estimate(
-        value,
-        max(0.0, min(low, value)),
-        min(1.0, max(high, value)),
-        denominator,
-        numerator,
-        denominator,
-        window,
-        definition,
-        **more,
-    )
+    made = shares(np.array([float(numerator)]), np.array([float(denominator)]))
+    return made.estimate(window, definition, **more)
 
 
 def count(numerator: int, denominator: int, window: Window, definition: Definition, **more: Any) -> Estimate:
@@ -235,6 +264,7 @@ def count(numerator: int, denominator: int, window: Window, definition: Definiti
         window,
         definition,
         unit="count",
+        method="wilson",
         **more,
     )
 
@@ -246,29 +276,65 @@ def ratio(numerator: int, denominator: int, window: Window, definition: Definiti
 
 
 def wilson_columns(numerator: nw.Expr, denominator: nw.Expr) -> tuple[nw.Expr, nw.Expr]:
-    """`wilson` for columns, held to 0–1 and to the share itself against rounding; null where a count is null or 0."""
+    """`intervals.wilson` inside the engine, for tables that may be long; null where a count is null or 0."""
     known = ~numerator.is_null() & (denominator > 0)
     base = nw.when(known).then(denominator)  # divide only then: engines disagree on 0/0
-    low, high = wilson(numerator, base)
-    value = numerator / base
-    low, high = nw.max_horizontal(nw.min_horizontal(low, value), nw.lit(0.0)), nw.max_horizontal(high, value)
-    return nw.when(known).then(low), nw.when(known).then(nw.min_horizontal(high, nw.lit(1.0)))
+    z2 = intervals.z() ** 2
+    centre, value = (numerator + z2 / 2) / (base + z2), numerator / base
+    spread = (z2 * (numerator * (base - numerator) / base + z2 / 4)) ** 0.5 / (base + z2)
+    low = nw.max_horizontal(nw.min_horizontal(centre - spread, value), nw.lit(0.0))
+    high = nw.min_horizontal(nw.max_horizontal(centre + spread, value), nw.lit(1.0))
+    return nw.when(known).then(low), nw.when(known).then(high)
 
 
-def share_columns(groups: Frame) -> Frame:
-    """Shares with intervals from a table of `group`, `numerator`, `denominator`, `lost`; null where the base is 0."""
-    above, below = nw.col("numerator"), nw.col("denominator")
-    low, high = wilson_columns(above, below)
-    return groups.select(
-        "group",
-        value=above / nw.when(below > 0).then(below),
-        low=low,
-        high=high,
-        n=below.cast(nw.Int64),
-        numerator=above.cast(nw.Int64),
-        denominator=below.cast(nw.Int64),
-        rows_left_out=nw.col("lost").cast(nw.Int64),
-    )
+def shares(above: Numbers, below: Numbers) -> Figures:
+    """Successes of trials, with Wilson's interval."""
+    low, high = intervals.wilson(above, below)
+    n = below.astype(np.int64)
+    return Figures(_over(above, below), low, high, n, above.astype(np.int64), n, "wilson")
+
+
+def counts(number: Numbers, seen: Numbers) -> Figures:
+    """How many came by chance, with Garwood's interval; NaN where nothing was `seen` that could have been counted."""
+    low, high = intervals.poisson(number)
+    n = seen.astype(np.int64)
+    return Figures(number, low, high, n, number.astype(np.int64), np.full(len(n), np.nan), "poisson").where(n > 0)
+
+
+def rates(events: Numbers, exposure: Numbers, per: float = 1) -> Figures:
+    """Events per `per` units of exposure, with Garwood's interval of the events; it may pass 1."""
+    low, high = intervals.poisson(events)
+    scale = per * _over(np.ones(len(exposure)), exposure)
+    n = exposure.astype(np.int64)
+    return Figures(events * scale, low * scale, high * scale, n, events.astype(np.int64), exposure, "poisson")
+
+
+def means(n: Numbers, total: Numbers, squares: Numbers) -> Figures:
+    """A mean with Student's interval, from the number, the sum and the sum of squares."""
+    low, high = intervals.t_mean(n, total, squares)
+    return Figures(_over(total, n), low, high, n.astype(np.int64), total, n, "t")
+
+
+def totals(n: Numbers, total: Numbers, squares: Numbers) -> Figures:
+    """A sum over units that come by chance; NaN where there are none."""
+    low, high = intervals.sum_of_parts(total, squares)
+    return Figures(total, low, high, n.astype(np.int64), total, np.full(len(n), np.nan), "sum").where(n > 0)
+
+
+def ratios(n: Numbers, above: Numbers, below: Numbers, above2: Numbers, both: Numbers, below2: Numbers) -> Figures:
+    """Σy / Σx over `n` units with the delta method's interval, from Σy, Σx, Σy², Σxy and Σx²."""
+    low, high = intervals.ratio_of_sums(n, above, below, above2, both, below2)
+    return Figures(_over(above, below), low, high, n.astype(np.int64), above, below, "delta")
+
+
+def bare(above: Numbers, below: Numbers) -> Figures:
+    """One number over another that does not contain it, of which no interval can be said."""
+    nan = np.full(len(above), np.nan)
+    return Figures(_over(above, below), nan, nan, below.astype(np.int64), above, below, "none")
+
+
+def _over(above: Numbers, below: Numbers) -> Numbers:
+    return above / np.where(below != 0, below, np.nan)
 
 
 def shown_count(value: float) -> str:

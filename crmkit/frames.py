@@ -7,11 +7,14 @@ only the small result.
 from __future__ import annotations
 
 import difflib
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import narwhals.stable.v2 as nw
+import numpy as np
 
 from crmkit import schema
 from crmkit.errors import MissingColumn, ParameterError, WrongType
@@ -28,7 +31,13 @@ _DATES = (nw.Datetime, nw.Date)
 
 
 def open_table(
-    native: Any, table: str, *, needs: Sequence[str], columns: Columns = None, extra: str | None = None
+    native: Any,
+    table: str,
+    *,
+    needs: Sequence[str],
+    must: Sequence[str] = (),
+    columns: Columns = None,
+    extra: str | None = None,
 ) -> Frame:
     """Check a table and give the needed columns under the data model's names.
 
@@ -36,6 +45,7 @@ def open_table(
         native: pandas, Polars (eager or lazy), PyArrow, DuckDB or PySpark table.
         table: Name of the table in the data model; its types are what is checked.
         needs: Columns to have; a needed column that the model does not require may be absent.
+        must: Those of `needs` without which this metric cannot be had, whatever the model says.
         columns: Own column names by the model's.
         extra: One more column to keep, under its own name (for `by=`).
 
@@ -58,7 +68,7 @@ def open_table(
         source = own.get(name, name)
         if source in found:
             picked.append(_checked(frame, table, name, source, found[source], model[name].kind))
-        elif name in model.required or name in own:
+        elif name in model.required or name in own or name in must:
             raise MissingColumn(
                 "table", table=table, column=source, nearest=_nearest(source, list(found)), found=", ".join(found)
             )
@@ -71,10 +81,14 @@ def open_table(
     return frame.select(*picked)
 
 
+def fetch(frame: Frame) -> nw.DataFrame[Any]:
+    """Bring a small result to the client: the one place where rows leave a lazy engine."""
+    return cast("nw.DataFrame[Any]", frame) if _in_memory(frame) else frame.collect()
+
+
 def rows(frame: Frame) -> list[dict[str, Any]]:
     """Fetch a small result to the client, as plain Python rows."""
-    small = cast("nw.DataFrame[Any]", frame) if _in_memory(frame) else frame.collect()
-    return [{name: _plain(value) for name, value in row.items()} for row in small.iter_rows(named=True)]
+    return [{name: plain(value) for name, value in row.items()} for row in fetch(frame).iter_rows(named=True)]
 
 
 def row(*parts: Frame) -> dict[str, Any]:
@@ -91,14 +105,41 @@ def row(*parts: Frame) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any) -> Any:
-    """pandas has two words of its own for "none"."""
-    return None if str(value) in ("NaT", "<NA>") else value
+def plain(value: Any) -> Any:
+    """pandas has three words of its own for "none"."""
+    return None if str(value) in ("NaT", "<NA>") or (isinstance(value, float) and math.isnan(value)) else value
 
 
 def give_back(frame: Frame) -> Any:
     """The table in its own engine's kind, its rows numbered from 0 where the engine numbers rows."""
     return nw.maybe_reset_index(frame).to_native() if _in_memory(frame) else frame.to_native()
+
+
+def same_kind(like: Frame, small: nw.DataFrame[Any]) -> Frame:
+    """A table made of what was fetched, in the engine of `like` (and its connection), to go on with or to give back."""
+    if _in_memory(like):
+        return cast("Frame", small)
+    if like.implementation.is_duckdb():
+        made = small.to_arrow()  # noqa: F841  the query finds it by its name
+        return _as_frame(like.to_native().query("_crmkit_source", "SELECT * FROM made"))
+    if like.implementation.is_pyspark():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PySpark's own, about pandas 3
+            return _as_frame(like.to_native().sparkSession.createDataFrame(small.to_arrow()))
+    return small.lazy()
+
+
+def table(like: Frame, columns: Mapping[str, Any]) -> nw.DataFrame[Any]:
+    """A small table on the client of the kind that `fetch(like)` gives; NaN in it means "none"."""
+    backend: Any = like.implementation
+    if backend.is_duckdb() or backend.is_pyspark():
+        backend = nw.Implementation.PYARROW
+    made = nw.from_dict({name: _plain_column(values) for name, values in columns.items()}, backend=backend)
+    return made.with_columns(nw.col(name).fill_nan(None) for name, kind in made.schema.items() if kind.is_float())
+
+
+def _plain_column(values: Any) -> Any:
+    return values.tolist() if isinstance(values, np.ndarray) and values.dtype == object else values
 
 
 def beside(frame: Frame, per: str, **found: nw.Expr) -> Frame:

@@ -17,9 +17,9 @@ import textbook
 from textbook import Planted
 
 from crmkit.datasets.crm import Crm
-from crmkit.estimate import wilson
-from crmkit.metrics.cohorts import cohort_retention
-from crmkit.plots import BLUE, GREY, INK, ORANGE, new_figure
+from crmkit.intervals import wilson
+from crmkit.metrics.retention.cohorts import cohort_retention
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, new_figure
 from crmkit.simulator.headlines import WARM_UP, Z
 from crmkit.simulator.scenario import Scenario
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import MissingColumn, RowsLeftOut
-from crmkit.estimate import Definition, Estimate, Window, count, ratio, share, wilson
+from crmkit.estimate import Definition, Estimate, Window, count, ratio, share
 from crmkit.frames import instant
+from crmkit.intervals import wilson
 from crmkit.texts import in_language, use_language
 
 REPEAT = Definition("repeat_rate.cumulative")

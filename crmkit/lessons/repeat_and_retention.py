@@ -17,9 +17,10 @@ import pandas as pd
 from crmkit.errors import AmbiguousFigure
 from crmkit.estimate import Estimate, Window
 from crmkit.frames import instant
-from crmkit.metrics.cohorts import cohort_retention
-from crmkit.metrics.retention import repeat_rate, repeater_share, repurchase_rate, retention_rate
-from crmkit.plots import GREY, plot_estimates, plot_order_history
+from crmkit.metrics.retention.cohorts import cohort_retention
+from crmkit.metrics.retention.repeat import repeat_rate, repeater_share, repurchase_rate, retention_rate
+from crmkit.plots import plot_estimates, plot_order_history
+from crmkit.plots.base import GREY
 from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, check, offer
 from crmkit.widgets.explorer import Answer, Choice, Explorer, Number, Prediction

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmkit.estimate import LEVEL
+from crmkit.intervals import LEVEL
 from crmkit.simulator.crowd import Column
 from crmkit.simulator.emit.scene import digits
 from crmkit.simulator.engine import FAMILY, Life, live

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from crmkit.datasets.crm import Crm
-from crmkit.estimate import LEVEL, Estimate, wilson
-from crmkit.metrics.retention import churn_rate, repurchase_rate
+from crmkit.estimate import Estimate
+from crmkit.intervals import LEVEL, wilson
+from crmkit.metrics.retention.repeat import churn_rate, repurchase_rate
 from crmkit.simulator.scenario import FIGURES, Scenario, scenario, scenarios
 from crmkit.texts import text
 
@@ -282,7 +283,7 @@ def _monthly_churn(books: _Books) -> Counted:
         return NO_DATA
     months = [churn_rate(contracts, start=a, end=b) for a, b in pairwise(starts)]
     gone, there = (sum(int(getattr(one, side)) for one in months) for side in ("numerator", "denominator"))
-    return Counted(gone / there, *wilson(gone, there), there) if there else NO_DATA
+    return _share_of(gone, there) if there else NO_DATA
 
 
 _COUNTED: dict[str, Callable[[_Books], Counted]] = {
@@ -295,6 +296,11 @@ _COUNTED: dict[str, Callable[[_Books], Counted]] = {
 
 
 # --- the arithmetic
+
+
+def _share_of(above: int, below: int) -> Counted:
+    low, high = wilson(above, below)
+    return Counted(above / below, float(low), float(high), below)
 
 
 def _mean(who: pd.Series, values: Any) -> Counted:
@@ -328,8 +334,8 @@ def _share(counted: Counted) -> Counted:
         return counted
     if error > 0:
         n = value * (1 - value) / error**2
-    low, high = wilson(value * n, n)
-    return Counted(value, max(low, 0.0), min(high, 1.0), counted.n)
+    low, high = map(float, wilson(value * n, n))
+    return Counted(value, low, high, counted.n)
 
 
 def _times(factor: float, counted: Counted) -> Counted:

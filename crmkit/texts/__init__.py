@@ -1,7 +1,8 @@
 """Every word a person sees, in Japanese and English: messages, labels and the glossary.
 
-The files beside this one hold the words; code holds only keys. `ja.toml` and `en.toml` have the same keys and the same
-placeholders, and `glossary.toml` has both languages in each entry; tests hold them to it.
+The files beside this one hold the words; code holds only keys. `ja.toml` and `en.toml` and the files of the folders
+`ja/` and `en/` have the same keys and the same placeholders, and `glossary.toml` has both languages in each entry;
+tests hold them to it.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def in_language(code: Language) -> Iterator[None]:
 @cache
 def messages(code: Language) -> dict[str, str]:
     """All messages of one language, keys joined with dots."""
-    return dict(_flatten(tomllib.loads(_read(f"{code}.toml"))))
+    parts = [part for part in files(__name__).joinpath(code).iterdir() if part.name.endswith(".toml")]
+    read = [_read(f"{code}.toml"), *(part.read_text(encoding="utf-8") for part in sorted(parts, key=lambda p: p.name))]
+    return {key: said for part in read for key, said in _flatten(tomllib.loads(part))}
 
 
 def text(key: str, /, **values: object) -> str:

@@ -1,137 +1,20 @@
-"""Pictures of metric results: a result in, Axes out, in the language in use, with the interval where there is one.
-
-`style()` owns how every picture looks: seaborn's whitegrid, colours that colour-blind readers can tell apart, and a
-font that has Japanese. Figures are made without pyplot, so nothing stays open and no notebook shows a picture twice.
-"""
+"""Pictures of coming back and staying: each customer's orders, and the cohorts."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, month_axis, new_figure, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from crmkit.estimate import Estimate, Window
-
-# Okabe & Ito's palette, as seaborn's "colorblind" orders it: told apart in all common forms of colour blindness
-BLUE, ORANGE, GREEN, RED = "#0173b2", "#de8f05", "#029e73", "#d55e00"
-INK, GREY, PALE = "#262626", "#6e6e6e", "#d9d9d9"
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw inside this block to get crmkit's look.
-
-    Examples:
-        >>> with style():
-        ...     figure, axes = new_figure()
-    """
-    import matplotlib as mpl
-
-    with mpl.rc_context(_look()):
-        yield
-
-
-@cache
-def _look() -> dict[str, Any]:
-    import matplotlib_fontja  # registers the Japanese font  # noqa: F401
-    import seaborn as sns
-
-    look = {**sns.plotting_context("notebook", font_scale=0.9), **sns.axes_style("whitegrid")}
-    look |= {"font.family": "IPAexGothic", "axes.edgecolor": GREY, "axes.spines.top": False, "axes.spines.right": False}
-    return look
-
-
-def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained", **panels: Any) -> tuple[Figure, Any]:
-    """An empty figure in inches and its Axes (several with `ncols=` or `width_ratios=`), outside pyplot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout=layout)
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(**panels)
-
-
-def png(figure: Figure, dpi: int = 100) -> bytes:
-    """The figure as PNG, the same bytes for the same picture."""
-    page = io.BytesIO()
-    # a light compression: people wait for the picture, and it travels within the machine
-    figure.savefig(page, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
-    return page.getvalue()
-
-
-def plot_estimates(
-    estimates: Mapping[str, Estimate],
-    *,
-    ax: Axes | None = None,
-    highlight: str | None = None,
-    prediction: float | None = None,
-) -> Axes:
-    """Shares side by side, one line each, with their intervals and counts.
-
-    Args:
-        estimates: Figures by the label to show.
-        ax: Where to draw; a new figure if not given.
-        highlight: Label to bring out.
-        prediction: A share to mark with a dashed line.
-
-    Returns:
-        The Axes; x in per cent.
-
-    Examples:
-        >>> import crmkit
-        >>> orders = crmkit.sample("ten_customers").orders
-        >>> axes = plot_estimates({"of all": crmkit.repeat_rate(orders), "of buyers": crmkit.repeater_share(orders)})
-    """
-    with style():
-        ax = ax if ax is not None else new_figure(6, 0.6 + 0.5 * len(estimates))[1]
-        places = {label: -place for place, label in enumerate(estimates)}
-        for label, estimate in estimates.items():
-            _draw_estimate(ax, places[label], estimate, BLUE if highlight in (None, label) else GREY)
-        if prediction is not None:
-            ax.axvline(100 * prediction, color=RED, linestyle="--", linewidth=2)
-            ax.annotate(
-                text("plot.your_prediction"), (100 * prediction, 0.95), color=RED, ha="center", bbox=_paper(1), zorder=4
-            )
-        ax.set_yticks(list(places.values()), [f"▶ {label}" if label == highlight else label for label in places])
-        ax.set_ylim(-len(places) + 0.4, 1.3)
-        ax.set_xlim(0, 1.2 * max((100 * _rightmost(figure) for figure in estimates.values()), default=100))
-        ax.set_xlabel(text("plot.share_and_interval"))
-        ax.grid(axis="y", visible=False)
-        return ax
-
-
-def _rightmost(estimate: Estimate) -> float:
-    """The right end of what is drawn for an estimate."""
-    return max([end for end in (estimate.value, estimate.high) if not math.isnan(end)], default=1.0)
-
-
-def _draw_estimate(ax: Axes, place: float, estimate: Estimate, colour: str) -> None:
-    if math.isnan(estimate.value):
-        ax.annotate(text("estimate.no_data"), (1, place), va="center", color=colour)
-        return
-    if not math.isnan(estimate.low):
-        ax.plot([100 * estimate.low, 100 * estimate.high], [place, place], color=colour, linewidth=2.5, alpha=0.55)
-    ax.plot(100 * estimate.value, place, "o", color=colour, markersize=9, clip_on=False, zorder=3)
-    counted = f"{estimate.value:.1%} ({estimate.numerator:,.0f}/{estimate.denominator:,.0f})"
-    side = "center" if estimate.value > 0.2 else "left"  # near the axis a centred label would run over it
-    at = (100 * estimate.value, place)
-    ax.annotate(counted, at, (0, 8), textcoords="offset points", ha=side, color=colour, bbox=_paper(), zorder=2.5)
-
-
-def _paper(alpha: float = 0.85) -> dict[str, Any]:
-    """A white ground, so that lines do not run through words."""
-    return {"facecolor": "white", "edgecolor": "none", "alpha": alpha, "pad": 1}
+    from crmkit.estimate import Window
 
 
 def plot_order_history(
@@ -174,7 +57,7 @@ def plot_order_history(
         if base or counted:
             told = [text(f"plot.role.{role}") for role in ("both", "base", "counted") if role in roles.values()]
             ax.set_title("   ".join(told), loc="left", fontsize="medium", color=GREY)
-        _date_axis(ax)
+        month_axis(ax)
         ax.grid(axis="y", visible=False)
         return ax
 
@@ -209,14 +92,6 @@ def _role(customer: str, base: Sequence[str], counted: Sequence[str]) -> str:
     if customer in base:
         return "both" if customer in counted else "base"
     return "counted" if customer in counted else "neither"
-
-
-def _date_axis(ax: Axes) -> None:
-    from matplotlib.dates import DateFormatter, MonthLocator
-
-    ax.xaxis.set_major_locator(MonthLocator())
-    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m"))
-    ax.set_xlabel(text("plot.month"))
 
 
 def plot_cohort_retention(table: Any, *, ax: Axes | None = None, newest: int = 12, oldest: int = 12) -> Axes:

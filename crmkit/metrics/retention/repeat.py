@@ -15,19 +15,24 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.errors import AmbiguousFigure, ParameterError
-from crmkit.estimate import Definition, Estimate, Window, count, ratio, share
+from crmkit.estimate import Definition, Estimate, Figures, Sums, Window, count, ratio, share, shares
 from crmkit.frames import Columns
-from crmkit.metrics.reduction import (
+from crmkit.reduction import (
     AT,
-    Customers,
     History,
     Moments,
     Tally,
+    Units,
     day_after_last,
+    needed,
+    one_of,
     open_orders,
     open_subscriptions,
+    summarise,
+    time_window,
     warn,
     whole_number,
+    within,
 )
 
 When = str | datetime
@@ -47,7 +52,7 @@ def repeat_customers(
         columns: Your own column names by the model's, e.g. `{"customer_id": "会員番号"}`.
 
     Returns:
-        Customers; `denominator` is everyone whose first order came before `end`.
+        Units; `denominator` is everyone whose first order came before `end`.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -62,7 +67,7 @@ def repeat_customers(
         >>> float(repeat_customers(orders, start="2026-03-01", end="2026-04-01"))
         1.0
     """
-    window = _window(start, end)
+    window = time_window(start, end)
     tally = _visits(orders, window, columns).tally(repeaters=_repeated(window), base=_known())
     return count(tally["repeaters"], tally["base"], window, Definition("repeat_customers"), **tally.about_rows)
 
@@ -102,11 +107,11 @@ def repeat_rate(
         >>> round(float(repeat_rate(orders, start="2026-03-01", end="2026-04-01", base="new")), 3)
         1.667
     """
-    window = _window(start, end)
-    _one_of("base", base, ("cumulative", "active", "new"))
+    window = time_window(start, end)
+    one_of("base", base, ("cumulative", "active", "new"))
     active_days = whole_number("active_days", active_days)
     if base == "active":
-        below = LAST >= _needed("repeat_rate", "end", window.end) - timedelta(days=active_days)
+        below = LAST >= needed("repeat_rate", "end", window.end) - timedelta(days=active_days)
     else:
         below = _known() if base == "cumulative" else _new(window)
     definition = Definition(f"repeat_rate.{base}", {"active_days": active_days} if base == "active" else {})
@@ -150,8 +155,8 @@ def repeater_share(
         >>> round(float(repeater_share(orders, start="2026-03-01", end="2026-04-01", counted="inside")), 3)
         0.143
     """
-    window = _window(start, end)
-    _one_of("counted", counted, ("ever", "inside"))
+    window = time_window(start, end)
+    one_of("counted", counted, ("ever", "inside"))
     inside = _day(LAST) > _day(nw.col("first_inside"))
     above = _repeated(window) if counted == "ever" else inside
     customers = _visits(orders, window, columns, by, inside=counted == "inside")
@@ -195,11 +200,11 @@ def repurchase_rate(
         >>> [round(float(repurchase_rate(orders, horizon_days=h, **january)), 3) for h in (30, 60, 90)]
         [0.333, 0.667, nan]
     """
-    window = _window(start, end)
+    window = time_window(start, end)
     horizon_days, nth = whole_number("horizon_days", horizon_days), whole_number("nth", nth)
     history = open_orders(orders, columns=columns, by=by)
     until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime.max
-    reached = _within(nw.col("nth"), window)
+    reached = within(nw.col("nth"), window)
     # the last day of the horizon has been seen to its end
     watched = nw.col("nth") < datetime(until.year, until.month, until.day) - timedelta(days=horizon_days)
     again = nw.col("next") <= _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
@@ -251,7 +256,7 @@ def retention_rate(
     both = _both_ends(history, start, end, basis, active_days, by, columns)
     definition = Definition(f"retention_rate.{basis}", both.parameters)
     if by is not None:
-        return both.customers.by_group(by, numerator=both.stayed, denominator=both.there)
+        return _share(both.customers, both.stayed, both.there, both.window, definition, by)
     tally = both.customers.tally(
         stayed=both.stayed, there=both.there, at_end=both.at_end, new=both.new, new_and_gone=both.new_and_gone
     )
@@ -289,7 +294,7 @@ def churn_rate(
 ) -> Any:
     """Of the customers there at the start, how many are gone at the end; 1 − `retention_rate` on the same basis.
 
-    Customers who came and went inside the window are in neither number; they are counted in `besides["new_and_gone"]`.
+    Units who came and went inside the window are in neither number; they are counted in `besides["new_and_gone"]`.
 
     Args:
         history, start, end, basis, by, columns: As for `retention_rate`; activity means an order in the 365 days before
@@ -377,7 +382,7 @@ def reactivation_rate(
 
 
 def _share(
-    customers: Customers,
+    customers: Units,
     above: nw.Expr,
     below: nw.Expr,
     window: Window,
@@ -386,18 +391,20 @@ def _share(
     **apart: nw.Expr,
 ) -> Any:
     """A share as an `Estimate`, or per group as a table; `apart` are further groups of customers to count."""
-    if by is not None:
-        return customers.by_group(by, numerator=above, denominator=below)
-    tally = customers.tally(above=above & below, below=below, **apart)
-    besides = {name: tally[name] for name in apart}
-    return share(tally["above"], tally["below"], window, definition, besides=besides, **tally.about_rows)
+    wanted = customers.sums(above=above & below, below=below, **apart)
+    return summarise(wanted, share_of_sums, window, definition, by=by, besides=tuple(apart))
 
 
-def _visits(orders: Any, window: Window, columns: Columns, by: str | None = None, *, inside: bool = False) -> Customers:
+def share_of_sums(sums: Sums) -> Figures:
+    """The share of the sums `above` and `below`."""
+    return shares(sums["above"], sums["below"])
+
+
+def _visits(orders: Any, window: Window, columns: Columns, by: str | None = None, *, inside: bool = False) -> Units:
     """First and last order before the window's end of each customer, and the first one `inside` it if wanted."""
     moments: Moments = {"first": (AT, "min"), "last": (AT, "max")}
     if inside:
-        moments = {**moments, "first_inside": (nw.when(_within(AT, window)).then(AT), "min")}
+        moments = {**moments, "first_inside": (nw.when(within(AT, window)).then(AT), "min")}
     before_end = None if window.end is None else AT < window.end
     return open_orders(orders, columns=columns, by=by).per_customer(moments, within=before_end)
 
@@ -406,7 +413,7 @@ class _BothEnds:
     """Each customer's state just before the start and just before the end of a window."""
 
     def __init__(
-        self, customers: Customers, window: Window, parameters: Mapping[str, Any], there: nw.Expr, at_end: nw.Expr
+        self, customers: Units, window: Window, parameters: Mapping[str, Any], there: nw.Expr, at_end: nw.Expr
     ) -> None:
         self.customers = customers
         self.window = window
@@ -430,8 +437,8 @@ def _both_ends(
     whole: bool = True,
 ) -> _BothEnds:
     """`whole`: whether the first order ever is asked for; otherwise only the orders that decide are looked at."""
-    window = _window(start, end)
-    _one_of("basis", basis, ("activity", "contract"))
+    window = time_window(start, end)
+    one_of("basis", basis, ("activity", "contract"))
     active_days = whole_number("active_days", active_days)
     assert window.start is not None
     assert window.end is not None
@@ -463,13 +470,13 @@ def _contracts_at_both_ends(contracts: History, window: Window) -> _BothEnds:
             "first": (AT, "min"),
             "there": (in_force(_bound(window.start)), "max"),
             "at_end": (in_force(_bound(window.end)), "max"),
-            "involuntary": ((_within(ended, window) & nw.col("is_involuntary")).fill_null(False), "max"),
+            "involuntary": ((within(ended, window) & nw.col("is_involuntary")).fill_null(False), "max"),
         }
     )
     return _BothEnds(customers, window, {}, nw.col("there"), nw.col("at_end"))
 
 
-def _nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr) -> Customers:
+def _nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr) -> Units:
     """When the nth purchase of those who `reached` it was (the first order of its day), and the day of the next one."""
     day = nw.col("day")
     rest = history.rows(AT < until).select("customer_id", "at", day=_day(AT))
@@ -481,16 +488,7 @@ def _nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr)
     if "group" in history.frame.collect_schema():
         homes = history.per_customer({"first": (AT, "min")}, within=AT < until).frame
         customers = customers.join(homes, on="customer_id", how="inner")
-    return Customers(history, customers)
-
-
-def _window(start: When | None, end: When | None) -> Window:
-    window = Window(
-        None if start is None else frames.instant(start, "start"), None if end is None else frames.instant(end, "end")
-    )
-    if window.start is not None and window.end is not None and window.start >= window.end:
-        raise ParameterError("start_after_end", start=window.start, end=window.end)
-    return window
+    return Units(history, customers)
 
 
 def _bound(at: datetime | None) -> datetime:
@@ -502,37 +500,19 @@ def _day(at: nw.Expr) -> nw.Expr:
     return at.dt.truncate("1d")
 
 
-def _within(at: nw.Expr, window: Window) -> nw.Expr:
-    inside = ~at.is_null()
-    if window.start is not None:
-        inside = inside & (at >= window.start)
-    return inside if window.end is None else inside & (at < window.end)
-
-
 def _known() -> nw.Expr:
     """Bought at least once before the window's end."""
     return ~FIRST.is_null()
 
 
 def _new(window: Window) -> nw.Expr:
-    return _within(FIRST, window)
+    return within(FIRST, window)
 
 
 def _bought(window: Window) -> nw.Expr:
     """Bought inside the window: the last order before its end is not before its start."""
-    return _within(LAST, window)
+    return within(LAST, window)
 
 
 def _repeated(window: Window) -> nw.Expr:
     return _bought(window) & (_day(LAST) > _day(FIRST))
-
-
-def _one_of(parameter: str, value: str, options: tuple[str, ...]) -> None:
-    if value not in options:
-        raise ParameterError("unknown_variant", parameter=parameter, value=value, options=", ".join(map(repr, options)))
-
-
-def _needed(metric: str, parameter: str, value: datetime | None) -> datetime:
-    if value is None:
-        raise ParameterError("needed", metric=metric, parameter=parameter)
-    return value

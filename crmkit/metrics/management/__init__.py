@@ -1,0 +1,1 @@
+"""Management: data, leads, campaigns and offers."""

@@ -1,0 +1,1 @@
+"""Relationship: the base of customers, what they are worth, and their voice."""

@@ -1,0 +1,1 @@
+"""Service: how soon, how well and at what cost customers are answered."""

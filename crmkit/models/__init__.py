@@ -1,0 +1,1 @@
+"""What is fitted, not counted: buying until people leave, spending, and how long they stay."""

@@ -1,0 +1,78 @@
+"""How every picture looks, and what all of them need.
+
+`style()` owns how every picture looks: seaborn's whitegrid, colours that colour-blind readers can tell apart, and a
+font that has Japanese. Figures are made without pyplot, so nothing stays open and no notebook shows a picture twice.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from crmkit.texts import text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, as seaborn's "colorblind" orders it: told apart in all common forms of colour blindness
+BLUE, ORANGE, GREEN, RED = "#0173b2", "#de8f05", "#029e73", "#d55e00"
+INK, GREY, PALE = "#262626", "#6e6e6e", "#d9d9d9"
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw inside this block to get crmkit's look.
+
+    Examples:
+        >>> with style():
+        ...     figure, axes = new_figure()
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_look()):
+        yield
+
+
+@cache
+def _look() -> dict[str, Any]:
+    import matplotlib_fontja  # registers the Japanese font  # noqa: F401
+    import seaborn as sns
+
+    look = {**sns.plotting_context("notebook", font_scale=0.9), **sns.axes_style("whitegrid")}
+    look |= {"font.family": "IPAexGothic", "axes.edgecolor": GREY, "axes.spines.top": False, "axes.spines.right": False}
+    return look
+
+
+def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained", **panels: Any) -> tuple[Figure, Any]:
+    """An empty figure in inches and its Axes (several with `ncols=` or `width_ratios=`), outside pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(**panels)
+
+
+def png(figure: Figure, dpi: int = 100) -> bytes:
+    """The figure as PNG, the same bytes for the same picture."""
+    page = io.BytesIO()
+    # a light compression: people wait for the picture, and it travels within the machine
+    figure.savefig(page, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
+    return page.getvalue()
+
+
+def paper(alpha: float = 0.85) -> dict[str, Any]:
+    """A white ground, so that lines do not run through words."""
+    return {"facecolor": "white", "edgecolor": "none", "alpha": alpha, "pad": 1}
+
+
+def month_axis(ax: Axes) -> None:
+    from matplotlib.dates import DateFormatter, MonthLocator
+
+    ax.xaxis.set_major_locator(MonthLocator())
+    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m"))
+    ax.set_xlabel(text("plot.month"))

@@ -1,0 +1,461 @@
+"""From many rows to one row per customer (or ticket, or answer), and on to sums: what a metric asks of the big table.
+
+Nothing but sums and a few order statistics leaves the engine; `summarise` and `middle` make figures of them, for the
+whole table or for groups alike. An order counts when it is completed, no test, not refunded in full and not negative;
+of these rules the ones whose columns the table has are applied. What does not count is counted.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from crmkit import frames, schema
+from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
+from crmkit.estimate import Definition, Figures, Sums, Window, means
+from crmkit.frames import Columns, Frame
+from crmkit.spread import spread
+
+AT = nw.col("at")
+MOST_DAYS = 36_500
+KEPT = ("customer_id", "at", "group", "ended_at", "is_involuntary")
+RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
+STATISTICS = ("median", "p90", "mean")
+# reasons that are a fault of the data, not a rule of the metric
+DEFECTS = (
+    "no_customer", "no_date", "impossible_dates", "unknown_status", "same_key", "infinite", "off_scale", "out_of_order",
+)  # fmt: skip
+
+Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
+"""What to keep of each customer: an expression per row, and whether its least or its greatest value is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Customers counted by condition, the rows left out by reason, and the warnings given about them."""
+
+    counts: Mapping[str, int]
+    excluded: Mapping[str, int]
+    notes: tuple[CrmkitWarning, ...]
+
+    def __getitem__(self, name: str) -> int:
+        return self.counts[name]
+
+    @property
+    def about_rows(self) -> dict[str, Any]:
+        """`excluded` and `notes`, as an `Estimate` takes them."""
+        return {"excluded": self.excluded, "notes": self.notes}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An opened table, whether each row `counts`, and what the reasons against it look at; `again`: keys met before."""
+
+    frame: Frame
+    reasons: Mapping[str, nw.Expr]
+    again: Frame | None = None
+    table: str = "orders"
+
+    def rows(self, within: nw.Expr | None = None) -> Frame:
+        """The rows that count and lie `within`."""
+        kept = self.frame.filter(nw.col("counts") if within is None else nw.col("counts") & within)
+        return kept.drop("counts")
+
+    def units(self, within: nw.Expr | None = None) -> Units:
+        """`rows(within)`, each a unit of its own."""
+        return Units(self, self.rows(within))
+
+    def refused(self) -> nw.Expr:
+        """Whether a row does not count."""
+        return ~nw.col("counts")
+
+    def left_out(self) -> Frame:
+        """One row: how many rows do not count, by reason; a row with two reasons counts under the first."""
+        flags = self.frame.filter(self.refused()).select(**self.reasons)
+        apart, before = {}, nw.lit(False)
+        for name in self.reasons:
+            apart[name] = (nw.col(name) & ~before).cast(nw.Int64).sum()
+            before = before | nw.col(name)
+        return flags.select(**apart)
+
+    def tell(self, found: dict[str, Any]) -> tuple[dict[str, int], tuple[CrmkitWarning, ...]]:
+        """The counts of `left_out`, taken out of a fetched row, and the warnings given of the faults among them."""
+        excluded = {name: int(found.pop(name) or 0) for name in self.reasons}
+        if self.again is not None:
+            excluded["same_key"] = int(frames.row(self.again)["again"] or 0)
+        excluded = {name: n for name, n in excluded.items() if n}
+        faults = [name for name in excluded if name in DEFECTS]
+        seen = frames.row(self.frame.select(rows=nw.len()))["rows"] + excluded.get("same_key", 0) if faults else 0
+        notes = tuple(RowsLeftOut(why, rows=f"{excluded[why]:,}", seen=f"{seen:,}", table=self.table) for why in faults)
+        for note in notes:
+            warn(note)
+        return excluded, notes
+
+
+@dataclass(frozen=True, slots=True)
+class History(Rows):
+    """Orders or contracts: rows with `customer_id` and `at`; `kept` is what is looked at, of that what there is."""
+
+    kept: tuple[str, ...] = KEPT
+
+    def rows(self, within: nw.Expr | None = None) -> Frame:
+        """The rows of known customers that count and lie `within`."""
+        names = [name for name in self.frame.collect_schema() if name in self.kept]
+        counts = ~self.refused() if within is None else ~self.refused() & within
+        return self.frame.select(*names, counts=counts).filter(nw.col("counts")).select(*names)
+
+    def refused(self) -> nw.Expr:
+        """Whether a row does not count, or is of nobody known."""
+        return ~nw.col("counts") | nw.col("customer_id").is_null()
+
+    def per_customer(self, moments: Moments, *, within: nw.Expr | None = None) -> Units:
+        """Reduce `rows(within)` to one row per customer; the one of the moment `first` decides the group."""
+        rows = self.rows(within)
+        masked = {name: value for name, (value, _) in moments.items() if value is not AT}  # AT itself needs no copy
+        rows = rows.with_columns(**masked) if masked else rows
+        kept = {name: nw.col(name) if name in masked else AT for name in moments}
+        customers = rows.group_by("customer_id").agg(
+            **{name: kept[name].min() if how == "min" else kept[name].max() for name, (_, how) in moments.items()}
+        )
+        if "group" not in self.frame.collect_schema():
+            return Units(self, customers)
+        # A customer belongs to the group of the first row that counts; of several at that instant, to the least.
+        homes = frames.least(rows.select("customer_id", "group", "at"), "customer_id", "at")
+        homes = homes.group_by("customer_id").agg(nw.col("group").min())
+        return Units(self, customers.join(homes, on="customer_id", how="inner"))
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """One row per thing that is counted (a customer, a ticket, an answer), made of `source` in one pass."""
+
+    source: Rows
+    frame: Frame
+
+    def tally(self, **conditions: nw.Expr) -> Tally:
+        """Count the units that meet each condition, and the rows left out: one fetch."""
+        got = frames.row(
+            self.frame.select(**{name: _number(met).sum() for name, met in conditions.items()}), self.source.left_out()
+        )
+        excluded, notes = self.source.tell(got)
+        return Tally({name: int(n or 0) for name, n in got.items()}, excluded, notes)
+
+    def sums(self, **wanted: nw.Expr) -> Part:
+        """What `summarise` adds up of these units; a condition counts as 1 or 0, "none" as 0."""
+        return Part(self, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Named sums over units of one table."""
+
+    units: Units
+    wanted: Mapping[str, nw.Expr]
+
+    def whole(self) -> tuple[dict[str, float], dict[str, int], tuple[CrmkitWarning, ...]]:
+        """The sums over all units, the rows left out by reason, and the warnings given."""
+        # a column first: a constant cannot be added up
+        rows = self.units.frame.with_columns(**{name: _number(value) for name, value in self.wanted.items()})
+        got = frames.row(rows.select(nw.col(*self.wanted).sum()), self.units.source.left_out())
+        excluded, notes = self.units.source.tell(got)
+        return {name: float(n or 0) for name, n in got.items()}, excluded, notes
+
+    def grouped(self, names: Sequence[str]) -> nw.DataFrame[Any]:
+        """The sums per `group`, fetched, with `lost` rows; sums of other parts are 0."""
+        wanted = {name: _number(self.wanted[name]) if name in self.wanted else nw.lit(0.0) for name in names}
+        found = self.units.frame.with_columns(**wanted).group_by("group").agg(nw.col(*names).sum())
+        lost = self.units.source.frame.select("group", lost=_number(self.units.source.refused()))
+        lost = lost.group_by("group").agg(nw.col("lost").sum())
+        zero = {name: nw.lit(0.0) for name in (*names, "lost")}
+        parts = (found.with_columns(lost=zero["lost"]), lost.with_columns(**{name: zero[name] for name in names}))
+        order = ["group", *names, "lost"]
+        stacked = nw.concat([frames.fetch(part).select(*order) for part in parts], how="vertical")
+        return stacked.group_by("group").agg(nw.col(*names, "lost").sum())
+
+
+def summarise(
+    parts: Part | Sequence[Part],
+    figures: Callable[[Sums], Figures],
+    window: Window,
+    definition: Definition,
+    *,
+    by: str | None = None,
+    unit: str = "share",
+    besides: Sequence[str] = (),
+) -> Any:
+    """An `Estimate` of sums, or with `by` a table of the engine's own kind with one row per group.
+
+    Args:
+        parts: The sums, of one table or of several; with `by` every table has the group.
+        figures: From the sums by name, each an array with one number per group, to the figures.
+        window, definition, unit: Go into the `Estimate`.
+        by: Name of the group column in the result: `by`, then RESULT_COLUMNS.
+        besides: Names of sums to show as counts beside the figure.
+    """
+    parts = [parts] if isinstance(parts, Part) else list(parts)
+    if by is not None:
+        return _per_group(parts, figures, by)
+    sums: dict[str, float] = {}
+    excluded: dict[str, int] = {}
+    notes: list[CrmkitWarning] = []
+    for part in parts:
+        found, lost, told = part.whole()
+        sums |= found
+        excluded |= {why: excluded.get(why, 0) + n for why, n in lost.items()}
+        notes += told
+    made = figures({name: np.array([value]) for name, value in sums.items()})
+    apart = {name: int(sums[name]) for name in besides}
+    return made.estimate(window, definition, unit=unit, excluded=excluded, notes=tuple(notes), besides=apart)
+
+
+def _per_group(parts: Sequence[Part], figures: Callable[[Sums], Figures], by: str) -> Any:
+    if by in RESULT_COLUMNS:
+        raise ParameterError("name_taken", by=by, columns=", ".join(RESULT_COLUMNS))
+    names = [name for part in parts for name in part.wanted]
+    stacked = nw.concat([part.grouped(names) for part in parts], how="vertical")
+    small = stacked.group_by("group").agg(nw.col(*names, "lost").sum()).sort("group")
+    made = figures({name: small[name].to_numpy().astype(float) for name in names})
+    return _given(parts[0].units.frame, small, made, by)
+
+
+def _given(like: Frame, small: nw.DataFrame[Any], made: Figures, by: str) -> Any:
+    """The groups with their figures beside them, in the engine's own kind."""
+    columns = {**made.columns(), "rows_left_out": small["lost"].to_numpy().astype(np.int64)}
+    beside = frames.table(like, columns)
+    done = small.select("group").rename({"group": by}).with_columns(*(beside[name] for name in RESULT_COLUMNS))
+    return frames.give_back(frames.same_kind(like, done))
+
+
+def middle(
+    units: Units,
+    value: nw.Expr,
+    window: Window,
+    definition: Definition,
+    *,
+    statistic: str = "median",
+    by: str | None = None,
+    unit: str = "minutes",
+    **apart: nw.Expr,
+) -> Any:
+    """The median, p90 or mean of a number per unit, with the other two beside it; by group as `summarise` gives it.
+
+    Args:
+        units: Their `value` is looked at where there is one; null is not counted, so set it apart.
+        value: The number of each unit.
+        window, definition, unit, by: As for `summarise`.
+        statistic: "median", "p90" or "mean".
+        apart: Conditions whose units are counted beside the figure.
+    """
+    one_of("statistic", statistic, STATISTICS)
+    known = units.frame.with_columns(_value=value).filter(~nw.col("_value").is_null())
+    if by is not None:
+        return _middle_per_group(units, known, statistic, by)
+    found = spread(known, "_value")
+    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **apart).whole()
+    others = {name: float(_middles(found, name).first().value) for name in STATISTICS if name != statistic}
+    besides = {**others, **{name: int(counted[name]) for name in apart}}
+    figure = _middles(found, statistic).first()
+    return figure.estimate(window, definition, unit=unit, excluded=excluded, notes=notes, besides=besides)
+
+
+def _middle_per_group(units: Units, known: Frame, statistic: str, by: str) -> Any:
+    if by in RESULT_COLUMNS:
+        raise ParameterError("name_taken", by=by, columns=", ".join(RESULT_COLUMNS))
+    found = spread(known, "_value", "group")
+    small = units.sums(_none=nw.lit(0.0)).grouped(["_none"]).sort("group")
+    place = {frames.plain(group): row for row, group in enumerate(found["group"])}
+    rows = np.array([place.get(frames.plain(group), -1) for group in small["group"].to_list()], dtype=np.int64)
+    return _given(units.frame, small, _middles(found, statistic).take(rows), by)
+
+
+def _middles(found: Mapping[str, Any], statistic: str) -> Figures:
+    """One statistic of what `spread` found; no rows at all are one figure without data."""
+    n, total = found["n"], found["total"]
+    if statistic == "mean":
+        return means(n, total, found["squares"])
+    ends = found[f"{statistic}_low"], found[f"{statistic}_high"]
+    return Figures(found[statistic], *ends, n, np.full(len(n), np.nan), n, "order")
+
+
+def one_of(parameter: str, value: str, options: Sequence[str]) -> None:
+    """A parameter that is one of a few words.
+
+    Raises:
+        ParameterError: naming the words.
+    """
+    if value not in options:
+        raise ParameterError("unknown_variant", parameter=parameter, value=value, options=", ".join(map(repr, options)))
+
+
+def time_window(start: Any, end: Any) -> Window:
+    """The window `[start, end)` of two parameters that can be read as instants or are `None`.
+
+    Raises:
+        ParameterError: if one cannot be read, or the start is not before the end.
+    """
+    window = Window(
+        None if start is None else frames.instant(start, "start"), None if end is None else frames.instant(end, "end")
+    )
+    if window.start is not None and window.end is not None and window.start >= window.end:
+        raise ParameterError("start_after_end", start=window.start, end=window.end)
+    return window
+
+
+def within(at: nw.Expr, window: Window) -> nw.Expr:
+    """Whether an instant is known and lies in the window."""
+    inside = ~at.is_null()
+    if window.start is not None:
+        inside = inside & (at >= window.start)
+    return inside if window.end is None else inside & (at < window.end)
+
+
+def needed(metric: str, parameter: str, value: Any) -> Any:
+    """A parameter that this metric cannot do without.
+
+    Raises:
+        ParameterError: naming metric and parameter if it is `None`.
+    """
+    if value is None:
+        raise ParameterError("needed", metric=metric, parameter=parameter)
+    return value
+
+
+def _number(value: nw.Expr) -> nw.Expr:
+    """A condition or a number as something to add up."""
+    return value.cast(nw.Float64).fill_null(0.0)
+
+
+def warn(note: CrmkitWarning) -> None:
+    """Give a warning that points at the caller's line, not at crmkit's."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("crmkit."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(note, stacklevel=level)
+
+
+def open_rows(
+    native: Any,
+    table: str,
+    *,
+    needs: Sequence[str],
+    must: Sequence[str] = (),
+    rules: Mapping[str, nw.Expr] | None = None,
+    key: str | None = None,
+    by: str | None = None,
+    columns: Columns = None,
+) -> Rows:
+    """Open any table of the model: the needed columns under the model's names, and `group` if `by` is given.
+
+    Args:
+        native, needs, must, columns: As for `frames.open_table`.
+        table: Its name in the model.
+        rules: What makes a row not count, by the reason's name; "none" breaks no rule. DEFECTS are warned about.
+        key: The column whose value no two rows share; a row whose key was met before is left out, and counted.
+        by: Own column to group by.
+    """
+    frame = frames.open_table(native, table, needs=needs, must=must, columns=columns, extra=by)
+    again = None
+    if key is not None and key in frame.collect_schema():
+        again = frame.select(again=nw.len() - nw.col(key).n_unique() - (nw.col(key).null_count() > 0).cast(nw.Int64))
+        frame = frame.unique(subset=[key], keep="any")
+    reasons = {name: breaks.fill_null(False) for name, breaks in (rules or {}).items()}
+    broken = nw.any_horizontal(*reasons.values(), ignore_nulls=False) if reasons else nw.lit(False)
+    return Rows(frame.with_columns(counts=~broken), reasons, again, table)
+
+
+def open_orders(
+    orders: Any,
+    *,
+    columns: Columns = None,
+    by: str | None = None,
+    keep: Sequence[str] = (),
+    must: Sequence[str] = (),
+) -> History:
+    """Open an order table: `customer_id`, `at`, whether the order `counts`, and `group` if `by` is given.
+
+    `keep` are further columns that the rows shall have, where the table has them; those of `must` it has to have.
+    """
+    needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount", *keep, *must)
+    needs = tuple(dict.fromkeys(needs))
+    frame = frames.open_table(orders, "orders", needs=needs, must=must, columns=columns, extra=by)
+    frame = frame.rename({"ordered_at": "at"})
+    return _history(frame, "orders", _order_rules(frame.collect_schema()), keep=(*KEPT, *keep, *must))
+
+
+def _history(frame: Frame, table: str, rules: Mapping[str, nw.Expr], keep: tuple[str, ...] = KEPT) -> History:
+    """Mark the rows that have a date and break no rule."""
+    reasons = {"no_customer": nw.col("customer_id").is_null(), "no_date": AT.is_null(), **rules}
+    decisive = [breaks for name, breaks in reasons.items() if name not in ("no_customer", "unknown_status")]
+    counts = ~nw.any_horizontal(*decisive, ignore_nulls=False)
+    return History(frame.with_columns(counts=counts), reasons, table=table, kept=keep)
+
+
+def _order_rules(found: Mapping[str, Any]) -> dict[str, nw.Expr]:
+    """What makes an order not count, for the columns at hand; an empty cell breaks no rule."""
+    status, net, refund = nw.col("status"), nw.col("net_amount"), nw.col("refund_amount")
+    words = schema.TABLES["orders"]["status"].allowed
+    rules = {
+        # an unknown status is not "completed" either: it only tells why
+        "unknown_status": ({"status"}, ~status.is_in(words) & ~status.is_null()),
+        "cancelled": ({"status"}, (status != "completed") & ~status.is_null()),
+        "test": ({"is_test"}, nw.col("is_test") & ~nw.col("is_test").is_null()),
+        # a free order (net 0, nothing refunded) counts: it is a visit
+        "refunded": (
+            {"net_amount", "refund_amount"},
+            (refund > 0) & (refund >= net) & ~refund.is_null() & ~net.is_null(),
+        ),
+        "negative": ({"net_amount"}, (net < 0) & ~net.is_null()),
+    }
+    if "net_amount" in found and found["net_amount"].is_float():
+        rules["infinite"] = ({"net_amount"}, ~net.is_finite() & ~net.is_null())
+    return {name: breaks for name, (wants, breaks) in rules.items() if wants <= set(found)}
+
+
+def open_subscriptions(
+    subscriptions: Any, *, columns: Columns = None, by: str | None = None, needs_reason: bool = False
+) -> History:
+    """Open a contract table: `customer_id`, `at` (the start), `ended_at`, `is_involuntary`, whether it `counts`."""
+    needs = ("customer_id", "started_at", "ended_at", "is_involuntary")
+    # what the model can do without, but no metric
+    needed = ("ended_at", "is_involuntary") if needs_reason else ("ended_at",)
+    columns = {**{name: name for name in needed}, **(columns or {})}
+    frame = frames.open_table(subscriptions, "subscriptions", needs=needs, columns=columns, extra=by)
+    if "is_involuntary" not in frame.collect_schema():
+        frame = frame.with_columns(is_involuntary=nw.lit(False))
+    frame = frame.rename({"started_at": "at"})
+    backwards = nw.col("ended_at") < AT
+    return _history(
+        frame, "subscriptions", {"impossible_dates": backwards & ~nw.col("ended_at").is_null() & ~AT.is_null()}
+    )
+
+
+def day_after_last(history: History) -> datetime | None:
+    """When the data end if nobody says so: the day after the last order that counts; `None` if there is none."""
+    last = frames.row(history.frame.filter(nw.col("counts")).select(last=AT.max()))["last"]
+    if last is None:
+        return None
+    last = frames.instant(last, "as_of")
+    return datetime(last.year, last.month, last.day) + timedelta(days=1)
+
+
+def whole_number(parameter: str, value: int) -> int:
+    """A parameter that counts days or purchases.
+
+    Raises:
+        ParameterError: if it is no whole number from 1 to 36,500 (a hundred years of days).
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ParameterError("not_whole", parameter=parameter, value=value) from None
+    if not 1 <= number <= MOST_DAYS:
+        raise ParameterError("not_positive", parameter=parameter, value=value, most=MOST_DAYS)
+    return number
