@@ -70,6 +70,10 @@ class ProcessDied(CrmkitError, RuntimeError):
     """A process that computed a part of the work was ended from outside."""
 
 
+class CannotFit(CrmkitError, ValueError):
+    """A model cannot be fitted to these data: why, and what to do."""
+
+
 class CrmkitWarning(_Spoken, UserWarning):
     """Base of every warning crmkit gives on purpose."""
 
@@ -80,3 +84,7 @@ class RowsLeftOut(CrmkitWarning):
 
 class AmbiguousFigure(CrmkitWarning):
     """Another definition in common use gives another number on the same data."""
+
+
+class DoubtfulFit(CrmkitWarning):
+    """A fitted model, or what it says, is to be read with care: why, and what to do."""

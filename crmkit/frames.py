@@ -54,14 +54,14 @@ def open_table(
         WrongType: a column holds text where dates or numbers are due, or instants with a zone.
         ParameterError: `native` is no table, or `columns` names a column that the model does not have.
     """
-    frame = _as_frame(native)
+    frame = as_frame(native)
     model = schema.TABLES[table]
     own = dict(columns or {})
     found = frame.collect_schema()
     for name in own:
         if name not in model:
             raise ParameterError(
-                "unknown_model_column", table=table, column=name, nearest=_nearest(name, _names(model))
+                "unknown_model_column", table=table, column=name, nearest=nearest(name, _names(model))
             )
     picked = []
     for name in needs:
@@ -70,12 +70,12 @@ def open_table(
             picked.append(_checked(frame, table, name, source, found[source], model[name].kind))
         elif name in model.required or name in own or name in must:
             raise MissingColumn(
-                "table", table=table, column=source, nearest=_nearest(source, list(found)), found=", ".join(found)
+                "table", table=table, column=source, nearest=nearest(source, list(found)), found=", ".join(found)
             )
     if extra is not None:
         if extra not in found:
             raise MissingColumn(
-                "table", table=table, column=extra, nearest=_nearest(extra, list(found)), found=", ".join(found)
+                "table", table=table, column=extra, nearest=nearest(extra, list(found)), found=", ".join(found)
             )
         picked.append(_settled(nw.col(extra), found[extra]).alias("group"))
     return frame.select(*picked)
@@ -121,11 +121,11 @@ def same_kind(like: Frame, small: nw.DataFrame[Any]) -> Frame:
         return cast("Frame", small)
     if like.implementation.is_duckdb():
         made = small.to_arrow()  # noqa: F841  the query finds it by its name
-        return _as_frame(like.to_native().query("_crmkit_source", "SELECT * FROM made"))
+        return as_frame(like.to_native().query("_crmkit_source", "SELECT * FROM made"))
     if like.implementation.is_pyspark():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PySpark's own, about pandas 3
-            return _as_frame(like.to_native().sparkSession.createDataFrame(small.to_arrow()))
+            return as_frame(like.to_native().sparkSession.createDataFrame(small.to_arrow()))
     return small.lazy()
 
 
@@ -164,9 +164,9 @@ def numbers(frame: Frame, stop: int) -> Frame:
         return cast("Frame", nw.from_dict({"age": list(range(stop))}, backend=frame.implementation))
     native = frame.to_native()
     if frame.implementation.is_duckdb():
-        return _as_frame(native.limit(1).project(f"unnest(range({int(stop)})) AS age"))
+        return as_frame(native.limit(1).project(f"unnest(range({int(stop)})) AS age"))
     if frame.implementation.is_pyspark():
-        return _as_frame(native.sparkSession.range(stop).withColumnRenamed("id", "age"))
+        return as_frame(native.sparkSession.range(stop).withColumnRenamed("id", "age"))
     return nw.from_dict({"age": list(range(stop))}, backend=frame.implementation).lazy()
 
 
@@ -205,7 +205,12 @@ def _in_memory(frame: Frame) -> bool:
     return isinstance(frame, nw.DataFrame)
 
 
-def _as_frame(native: Any) -> Frame:
+def as_frame(native: Any) -> Frame:
+    """A native table of any engine, opened without a look at its columns.
+
+    Raises:
+        ParameterError: if it is no table.
+    """
     try:
         return cast("Frame", nw.from_native(native))
     except TypeError:
@@ -247,7 +252,7 @@ def _names(model: schema.Table) -> list[str]:
     return [column.name for column in model.columns]
 
 
-def _nearest(name: str, candidates: list[str]) -> str:
+def nearest(name: str, candidates: list[str]) -> str:
     """The candidate that looks most like `name`; "" where none does."""
     lowered = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)

@@ -79,6 +79,8 @@ class Rows:
 
     def left_out(self) -> Frame:
         """One row: how many rows do not count, by reason; a row with two reasons counts under the first."""
+        if not self.reasons:
+            return self.frame.select(_rows=nw.len())  # one row, of which nobody asks
         flags = self.frame.filter(self.refused()).select(**self.reasons)
         apart, before = {}, nw.lit(False)
         for name in self.reasons:
@@ -88,6 +90,7 @@ class Rows:
 
     def tell(self, found: dict[str, Any]) -> tuple[dict[str, int], tuple[CrmkitWarning, ...]]:
         """The counts of `left_out`, taken out of a fetched row, and the warnings given of the faults among them."""
+        found.pop("_rows", None)
         excluded = {name: int(found.pop(name) or 0) for name in self.reasons}
         if self.again is not None:
             excluded["same_key"] = int(frames.row(self.again)["again"] or 0)

@@ -240,5 +240,4 @@ def test_a_metric_has_a_label_and_a_definition(metric: str, code: Language) -> N
         return {key.removeprefix(prefix) for key in messages(code) if key == prefix or key.startswith(f"{prefix}.")}
 
     assert variants("metric")
-    # a table such as that of the cohorts has a label, and no figure whose definition would be shown
-    assert variants("definition") == variants("metric") or metric == "cohort_retention"
+    assert variants("definition") == variants("metric")

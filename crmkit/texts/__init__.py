@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def text(key: str, /, **values: object) -> str:
         KeyError: if no message has that key, or a placeholder is not given.
     """
     return messages(language())[key].format(**values)
+
+
+def text_of_names(key: str, /) -> str:
+    """The message `key` with each placeholder shown as its name: a formula before it is used."""
+    template = messages(language())[key]
+    fields = {name.split(".")[0].split("[")[0] for _, name, _, _ in Formatter().parse(template) if name}
+    return template.format(**{name: _Name(name) for name in fields})
+
+
+class _Name(str):
+    """Its own text in whatever format it is asked for."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
 
 def has_text(key: str) -> bool:
