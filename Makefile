@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3 || command -v python)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test bench notebooks worlds lock lint format clean python course dev
+.PHONY: help env lab test bench notebooks worlds docs lock lint format clean python course dev
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r verb what; do printf '%-18s %s\n' "$$verb" "$$what"; done
@@ -24,6 +24,9 @@ notebooks: dev ## write the lesson notebooks anew from notebooks/lessons
 
 worlds: dev ## make the shipped data sets, and the pages about the simulated businesses, anew
 	@$(BIN)/python datasets/build.py && $(BIN)/python docs/build.py
+
+docs: dev ## write the reference pages of the API and of the definitions anew
+	@$(BIN)/python docs/reference.py
 
 lock: dev ## resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	@$(BIN)/python tools/environment.py lock

@@ -1,7 +1,7 @@
 """crmkit: a course, a laboratory and a toolbox for customer relationship management, in Japanese and English.
 
 The face of the package: everything here loads when first used, so that `import crmkit` is quick. Editors and type
-checkers read `__init__.pyi`, which `tools/face.py` writes from the rooms named here and in `crmkit.metrics`.
+checkers read `__init__.pyi`, which `docs/reference.py` writes from the rooms named here and in `crmkit.metrics`.
 
 Examples:
     >>> import crmkit

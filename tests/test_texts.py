@@ -18,7 +18,7 @@ from crmkit.texts import LANGUAGES, Language, Term, glossary, in_language, messa
 
 ROOT = Path(__file__).resolve().parents[1]
 # Code that speaks to people: the package, and what writes the lessons and the data dictionary.
-SPEAKING = [path for room in ("crmkit", "notebooks", "datasets") for path in sorted((ROOT / room).rglob("*.py"))]
+SPEAKING = [path for room in ("crmkit", "notebooks", "datasets", "docs") for path in sorted((ROOT / room).rglob("*.py"))]
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # Japanese that English texts quote on purpose: what a reader may find or write in a file.
 QUOTED_JAPANESE = re.compile(r"\d+年\d+月\d+日|\bはい\b|\bいいえ\b|会員番号|はい / いいえ")

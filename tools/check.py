@@ -29,8 +29,9 @@ STEPS = {
     "types": [*MODULE, "mypy"],
     "imports": [str(Path(sys.executable).with_name("lint-imports"))],
     "worlds": [sys.executable, "docs/build.py", "--check"],
+    "reference": [sys.executable, "docs/reference.py", "--check"],
     "lessons": [sys.executable, "notebooks/build.py", "--check"],
-    "tests": [*MODULE, "pytest", "--durations=10"],  # nbval over the lessons, Spark and the browser among them
+    "tests": [*MODULE, "pytest", "--durations=10", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"],  # nbval over the lessons, Spark and the browser among them
 }
 NEED_MACHINE = {"tests"}
 PYTEST_SUMMARY = re.compile(r"^(=+ .*\b)?(\d+ (passed|failed|error|skipped)|no tests ran)\b.* in \d")

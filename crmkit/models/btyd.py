@@ -21,7 +21,10 @@ import numpy as np
 from crmkit.models.fitting import Numbers
 
 SHIFT = {"bg_nbd": 0, "mbg_nbd": 1}
-NEAR = 1e-5
+NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
+# So near to a point where the formula is 0 ÷ 0 it is taken from both sides, so far away
+NEAR, AROUND = 1e-5, 1e-4
+MOST_A, QUANTILES = 100.0, 64
 
 
 class Histories(NamedTuple):
@@ -60,34 +63,32 @@ class MeanLoss:
     def __init__(self, seen: Histories, shift: int) -> None:
         self.shift = shift
         self.scale = seen.T.max() / 10
-        self.x, self.tx, self.T, self.count = seen.x, seen.tx / self.scale, seen.T / self.scale, seen.count
-        self.total = self.count.sum()
-        # what depends on x alone is computed once per x
-        self.number, place = np.unique(self.x, return_inverse=True)
-        self.many = np.bincount(place, weights=self.count)
-        self.could = self.x + shift > 0
+        self.count, self.total = seen.count, seen.count.sum()
+        # times and numbers are few where histories are many: logarithms are taken once of each, and looked up
+        self.n, self.of_n = np.unique(seen.x, return_inverse=True)
+        self.tx, self.of_tx = np.unique(seen.tx / self.scale, return_inverse=True)
+        self.T, self.of_T = np.unique(seen.T / self.scale, return_inverse=True)
+        self.many = np.bincount(self.of_n, weights=seen.count)
+        self.x = seen.x
 
     def __call__(self, theta: Numbers) -> tuple[float, Numbers]:
-        from scipy.special import gammaln, psi
+        from scipy.special import expit, gammaln, psi
 
         r, alpha, a, b = np.exp(theta)
-        c, n, many = b + self.shift, self.number, self.many
+        c, n, many, count = b + self.shift, self.n, self.many, self.count
         common = gammaln(r + n) - gammaln(r) + r * np.log(alpha)
         common = common + gammaln(a + b) - gammaln(b) + gammaln(c + n) - gammaln(a + c + n)
-        log_T, log_tx = np.log(alpha + self.T), np.log(alpha + self.tx)
-        after = np.where(self.could, c + self.x - 1, 1.0)
-        there = -(r + self.x) * log_T
-        gone = np.where(self.could, np.log(a) - np.log(after) - (r + self.x) * log_tx, -np.inf)
-        both = np.logaddexp(there, gone)
-        q = np.exp(gone - both)  # P(gone)
-        p = 1 - q
-        of_r = many @ (psi(r + n) - psi(r) + np.log(alpha)) - self.count @ (p * log_T + q * log_tx)
-        turned = p / (alpha + self.T) + q / (alpha + self.tx)
-        of_alpha = self.total * r / alpha - self.count @ ((r + self.x) * turned)
-        leaving = self.count @ q
-        of_a = many @ (psi(a + b) - psi(a + c + n)) + leaving / a
-        of_b = many @ (psi(a + b) - psi(b) + psi(c + n) - psi(a + c + n)) - self.count @ (q / after)
-        value = many @ common + self.count @ both
+        after = np.where(n + self.shift > 0, c + n - 1, np.inf)  # ∞: nobody can have left
+        log_T, rx = np.log(alpha + self.T)[self.of_T], r + self.x
+        apart = log_T - np.log(alpha + self.tx)[self.of_tx]
+        odds = (np.log(a) - np.log(after))[self.of_n] + rx * apart
+        gone = count * expit(odds)
+        value = many @ common - count @ (rx * log_T) + count @ np.logaddexp(0, odds)
+        of_r = many @ (psi(r + n) - psi(r) + np.log(alpha)) - count @ log_T + gone @ apart
+        in_T, in_tx = (1 / (alpha + self.T))[self.of_T], (1 / (alpha + self.tx))[self.of_tx]
+        of_alpha = self.total * r / alpha - rx @ (count * in_T + gone * (in_tx - in_T))
+        of_a = many @ (psi(a + b) - psi(a + c + n)) + gone.sum() / a
+        of_b = many @ (psi(a + b) - psi(b) + psi(c + n) - psi(a + c + n)) - gone @ (1 / after)[self.of_n]
         slope = np.array([of_r * r, of_alpha * alpha, of_a * a, of_b * b])
         return -float(value) / self.total, -slope / self.total
 
@@ -116,15 +117,29 @@ def orders_if_alive(theta: Numbers, x: Any, T: Any, horizon: Any, shift: int) ->
         total = a + b + shift - 1
         return np.asarray((total + x) / (a - 1) * -_expm1_product(a, z, hyp2f1(total - r, a - 1, total + x, z)))
 
+    if a > MOST_A:
+        return _over_leaving(r, alpha, a, b + shift, x, T, horizon)
     # at a = 1, and at a + b = 1 for who never bought again, numerator and denominator vanish together: go around it
     if min(abs(a - 1), abs(a + b + shift - 1)) > NEAR:
         return formula(a)
-    return (formula(a + 2 * NEAR) + formula(a - 2 * NEAR)) / 2
+    return (formula(a + AROUND) + formula(a - AROUND)) / 2
+
+
+def _over_leaving(r: float, alpha: float, a: float, c: float, x: Any, T: Any, horizon: Any) -> Numbers:
+    """The same as a mean over the chance of leaving, at quantiles of its distribution: for a where 2F1 overflows."""
+    from scipy.special import betaincinv
+
+    nodes, weights = np.polynomial.legendre.leggauss(QUANTILES)
+    found = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(T), np.shape(horizon)))
+    for share, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        p = np.maximum(betaincinv(a, c + x, share), 1e-300)
+        found = found - weight * np.expm1(-(r + x) * np.log1p(p * horizon / (alpha + T))) / p
+    return found
 
 
 def _expm1_product(a: Numbers | float, z: Numbers, f: Numbers) -> Numbers:
     """(1 − z)^(a − 1) f − 1, exact where it is small."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return np.where(f > 0, np.expm1((a - 1) * np.log1p(-z) + np.log(f)), (1 - z) ** (a - 1) * f - 1)
 
 

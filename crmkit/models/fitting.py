@@ -25,9 +25,11 @@ Loss = Callable[[Numbers], tuple[float, Numbers]]
 FEWEST, FEWEST_AGAIN = 10, 5
 # How far from 1 a parameter can lie in units of the data, as a logarithm: beyond it no data tell it from infinity or 0.
 FARTHEST = 12.0
-# A log parameter with a greater standard error than this may be twenty times as great, or as small: it is not known.
-LOOSE = 3.0
+# A log parameter with a greater standard error than this is not known, not even roughly.
+LOOSE = 10.0
 STEP = 1e-4
+# A step of Newton's so small changes no printed digit of the curvature; a slope so great is no maximum.
+SMALL_STEP, FLAT = 1e-6, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +74,24 @@ def _climb(loss: Loss, start: Numbers, customers: float) -> Maximum | None:
     from scipy.optimize import minimize
 
     bounds = [(-FARTHEST, FARTHEST)] * len(start)
-    options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8}
+    options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-6}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     theta = np.asarray(found.x, float)
-    for _ in range(3):  # Newton's steps reach the last digits, which a search by slopes alone does not
+    for _ in range(4):  # Newton's steps reach the last digits, which a search by slopes alone does not
         value, slope = loss(theta)
         curve = curvature(loss, theta)
-        inside = np.abs(theta) < FARTHEST - 1e-6
-        if not inside.all() or np.linalg.eigvalsh(curve)[0] <= 0:
+        free = slope * (np.abs(theta) < FARTHEST - 1e-6)  # at a bound the slope may point outwards
+        if np.linalg.eigvalsh(curve)[0] <= 0 or not np.array_equal(free, slope):
             break
         step = np.linalg.solve(curve, slope)
         if np.abs(step).max() > 1 or loss(theta - step)[0] > value:
             break
         theta = theta - step
-        if np.abs(step).max() < 1e-7:
+        if np.abs(step).max() < SMALL_STEP:  # so near that the curvature is the same
             break
-    value, slope = loss(theta)
-    free = slope * (np.abs(theta) < FARTHEST - 1e-6)  # at a bound the slope may point outwards
-    if not np.isfinite(value) or np.abs(free).max() > 1e-4:
+    if not np.isfinite(value) or np.abs(free).max() > FLAT:
         return None
-    return Maximum(theta, _covariance(curvature(loss, theta) * customers), float(value))
+    return Maximum(theta, _covariance(curve * customers), float(value))
 
 
 def curvature(loss: Loss, theta: Numbers) -> Numbers:
@@ -141,7 +141,7 @@ def with_ends(shaped: Callable[[Numbers], Numbers], best: Maximum, shape: Shape)
         moves = slopes(shaped, best.theta)
         reach = intervals.z() * np.sqrt(np.einsum("ik,ij,jk->k", moves, best.covariance, moves))
         reach = np.where(np.isinf(middle), 0.0, reach)
-        return tuple(np.asarray(shape.back(middle + side * reach)) for side in (0, -1, 1))  # type: ignore[return-value]
+        return shape.back(middle), shape.back(middle - reach), shape.back(middle + reach)
 
 
 @dataclass(frozen=True, repr=False)

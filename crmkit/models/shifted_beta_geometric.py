@@ -97,7 +97,7 @@ class ShiftedBetaGeometric:
         Args:
             discount_rate: Per period (not per year), 0 or more.
             periods_stayed: `None` = a new customer, the first payment, made at once, included (DEL); a number n = a
-                customer who has paid n times and may renew now, the payment of that renewal included if it comes (DERL).
+                customer who has paid n times and may renew now, the payment of that renewal included if made (DERL).
 
         References:
             Fader & Hardie (2010), Customer-base valuation in a contractual setting: the perils of ignoring
@@ -130,8 +130,8 @@ def shifted_beta_geometric(survivors: Any, *, period_days: float = 1) -> Shifted
 
     Raises:
         ParameterError: survivors that rise, or are no numbers from 0 on.
-        CannotFit: the data cannot tell alpha and beta, and why: nobody left, everybody left at once, only one period was
-            watched, or customers do not differ.
+        CannotFit: the data cannot tell alpha and beta, and why: nobody left, everybody left at once, only one period
+            was watched, or customers do not differ.
 
     Examples:
         >>> model = shifted_beta_geometric([1000, 869, 743, 653, 593, 551, 517, 491])
@@ -172,7 +172,7 @@ def _by_period(survivors: Any, period_days: float) -> tuple[Numbers, Numbers]:
     ended = np.maximum(np.ceil(time / period_days), 1).astype(np.int64)
     watched = np.floor(time / period_days).astype(np.int64)
     size = int(max(ended.max(initial=0), watched.max(initial=0))) + 1
-    return np.bincount(ended, events, size), np.bincount(watched, censored, size)
+    return np.bincount(ended, events, size).astype(float), np.bincount(watched, censored, size).astype(float)
 
 
 def _refuse(lost: Numbers, seen: Numbers) -> None:

@@ -151,14 +151,14 @@ def kaplan_meier(
         3.0
 
     References:
-        Kaplan & Meier (1958), Nonparametric estimation from incomplete observations. JASA 53, 457–481. Greenwood (1926).
+        Kaplan & Meier (1958), Nonparametric estimation from incomplete observations. JASA 53, 457–481.
         Kalbfleisch & Prentice (2002), The Statistical Analysis of Failure Time Data, section 1.4 (the interval).
     """
     time, events, censored = life_table(durations, ended, counts)
     gone = events + censored
-    at_risk = np.cumsum(gone[::-1])[::-1]
+    at_risk: Numbers = np.cumsum(gone[::-1])[::-1].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod(np.where(at_risk > 0, 1 - events / at_risk, 1.0))
+        survival: Numbers = np.cumprod(np.where(at_risk > 0, 1 - events / at_risk, 1.0)).astype(np.float64)
         greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
         inside = (survival > 0) & (survival < 1)
         reach = z(level) * np.sqrt(greenwood) / np.abs(np.log(survival))
@@ -183,13 +183,14 @@ def life_table(
         ([0.0, 1.0, 3.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0])
     """
     if ended is None:
-        times, events, censored = (columns := _columns(durations, COUNTED))[COUNTED[0]], *map(columns.get, COUNTED[1:])
-        return _summed(_sound(times), _sound(events), _sound(censored))
+        columns = _columns(durations, COUNTED)
+        times, events, censored = (_sound(columns[name]) for name in COUNTED)
+        return _summed(times, events, censored)
     watched, over = _sound(durations), np.asarray(ended, dtype=bool)
     many = None if counts is None else _sound(counts)
     if len(watched) != len(over) or (many is not None and len(many) != len(watched)):
         raise ParameterError("unequal_lengths", found=", ".join(str(len(one)) for one in (watched, over)))
-    return _summed(watched, *((many[over], many[~over]) if many is not None else (None, None)), over=over)
+    return _summed(watched, None if many is None else many[over], None if many is None else many[~over], over)
 
 
 def _summed(

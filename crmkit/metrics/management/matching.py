@@ -277,7 +277,8 @@ def _matched(keyed: Frame, agree: int) -> Frame:
         *(nw.col(f"name{end}").is_null() & nw.col(f"name_kana{end}").is_null() for end in ("", "_2")),
         ignore_nulls=False,
     )
-    against = (nw.col("birth_date") != nw.col("birth_date_2")).fill_null(False)
+    known = ~nw.col("birth_date").is_null() & ~nw.col("birth_date_2").is_null()
+    against = known & ~_same("birth_date", "birth_date")
     told = pairs.with_columns(
         against=against, nameless=nameless, **{f"{one}_agrees": agreed[one] for one in EVIDENCE}
     ).select("customer_id", "other_customer_id", "against", "nameless", *(nw.col(f"{one}_agrees").alias(one) for one in EVIDENCE))

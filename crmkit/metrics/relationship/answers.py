@@ -39,11 +39,13 @@ def open_answers(
         kinds: Kinds to look at; a table without `kind` holds nothing but the one asked for.
         window: When the invitation was sent.
         scope: Scope to look at; an answer that names none is left out then.
-        keep: Further columns to have; a row without one of these is left out.
+        keep: "customer_id" and "driver", where they are needed: an answer of nobody, or one of kind "driver" that names
+            none, is left out.
         any_number: Whether an answer may lie between two points of its scale.
     """
     wanted = ("survey_id", "sent_at", "kind", "scope", "responded_at", "score", "scale_min", "scale_max", *keep)
-    must = ("score", *(("kind",) if len(kinds) > 1 else ()), *(("scope",) if scope else ()), *keep)
+    must = ("score", *(("kind",) if len(kinds) > 1 else ()), *(("scope",) if scope else ()))
+    must = (*must, *(name for name in keep if name != "driver" or "driver" in kinds))
     opening: dict[str, Any] = {"needs": wanted, "must": must, "columns": columns}
     found = frames.open_table(survey_responses, "survey_responses", **opening).collect_schema()
     kind, asked = nw.col("kind").cast(nw.String), nw.lit(True)
@@ -52,10 +54,15 @@ def open_answers(
         asked, rules["no_kind"] = kind.is_in(list(kinds)).fill_null(False), nw.col("kind").is_null()
     low, high = (_scale_end(name, place, kinds, found) for place, name in enumerate(("scale_min", "scale_max")))
     faults = _faults(found, low, high, scope, any_number)
-    faults |= {f"no_{name.removesuffix('_id')}": nw.col(name).is_null() for name in keep if name not in faults}
+    if "customer_id" in keep:
+        faults["no_customer"] = nw.col("customer_id").is_null()
+    if "driver" in keep and "driver" in kinds:
+        faults["no_driver"] = (kind == "driver") & nw.col("driver").is_null()
     rules |= {name: asked & breaks.fill_null(False) for name, breaks in faults.items()}
     rows = open_rows(survey_responses, "survey_responses", **opening, rules=rules, key="survey_id", by=by)
     rows = replace(rows, frame=rows.frame.with_columns(scale_low=low, scale_high=high, score=_real("score")))
+    if "driver" in keep and "driver" not in found:
+        rows = replace(rows, frame=rows.frame.with_columns(driver=nw.lit(None, nw.String)))
     asked = asked & within(nw.col("sent_at"), window)
     return rows.units(asked if scope is None else asked & (nw.col("scope").cast(nw.String) == scope).fill_null(False))
 
@@ -65,14 +72,15 @@ def _faults(
 ) -> dict[str, nw.Expr]:
     """What makes an invitation not count, for the columns at hand."""
     score, sent = _real("score"), nw.col("sent_at")
-    off = (score < low) | (score > high) | (~score.is_null() & (high <= low))
+    given = ~score.is_null()  # pandas holds NaN to be unlike itself
+    off = given & ((score < low) | (score > high) | (high <= low))
     faults = {"no_date": sent.is_null()}
     if "responded_at" in found:
         faults["out_of_order"] = nw.col("responded_at") < sent
         faults["no_score"] = ~nw.col("responded_at").is_null() & score.is_null()
     if scope is not None:
         faults["no_scope"] = nw.col("scope").is_null()
-    return faults | {"off_scale": off if any_number else off | (score != score.round(0))}
+    return faults | {"off_scale": off if any_number else off | (given & (score != score.round(0)))}
 
 
 def _scale_end(name: str, place: int, kinds: Sequence[str], found: Mapping[str, Any]) -> nw.Expr:

@@ -1,7 +1,7 @@
 """The customer base: who is new, who is active, who comes and goes, and how long they have been there. Metrics 1–4.
 
-A customer is who has an order that counts; registering makes nobody a customer. "Active" always names its days: an order
-in the `active_days` before, a definition and no fact, so look at `purchase_interval_days` before you choose.
+A customer is who has an order that counts; registering makes nobody a customer. "Active" always names its days: an
+order in the `active_days` before, a definition and no fact, so look at `purchase_interval_days` before you choose.
 """
 
 from __future__ import annotations
@@ -366,7 +366,9 @@ def _gaps(rows: Frame) -> Frame:
 def _of_the_known(sums: Sums) -> Figures:
     """How many of the known customers, with Wilson's interval of the share times their number."""
     base, known = shares(sums["active"], sums["known"]), sums["known"]
-    return replace(base, value=np.where(known > 0, sums["active"], np.nan), low=base.low * known, high=base.high * known)
+    return replace(
+        base, value=np.where(known > 0, sums["active"], np.nan), low=base.low * known, high=base.high * known
+    )
 
 
 def _until(history: History, as_of: When | None) -> datetime:
@@ -382,4 +384,3 @@ def _back(at: datetime, days: int) -> datetime:
 def day_of(at: datetime) -> int:
     """`frames.day_number` of one instant."""
     return at.toordinal() + DAYS_BEFORE
-

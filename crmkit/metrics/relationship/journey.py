@@ -1,8 +1,9 @@
-"""The way of customers through the shop: one customer's whole story, and how each touchpoint felt. Frames, not ratios."""
+"""The way of customers through the shop: one customer's whole story, and how each touchpoint felt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -183,6 +184,12 @@ def _people(table: str) -> tuple[str, ...]:
     return ABOUT.get(table, ("customer_id",) if "customer_id" in schema.TABLES[table] else ())
 
 
+def _happenings(table: str) -> list[str]:
+    """The columns that say when something happened; not when it is due to."""
+    columns = schema.TABLES[table].columns
+    return [column.name for column in columns if column.kind == "instant" and column.name != "expires_at"]
+
+
 def _of_customer(native: Any, table: str, customer_id: Any, columns: Columns) -> Frame:
     people = _people(table)
     rows = _opened(native, table, people, columns)
@@ -192,9 +199,8 @@ def _of_customer(native: Any, table: str, customer_id: Any, columns: Columns) ->
 
 def _opened(native: Any, table: str, people: Sequence[str], columns: Columns) -> Frame:
     model = schema.TABLES[table]
-    instants = [column.name for column in model.columns if column.kind == "instant"]
     details = [name for name in ("kind", "channel", WORD.get(table), NUMBER.get(table)) if name and name in model]
-    needs = dict.fromkeys((model.key[0], *people, *instants, *details))
+    needs = dict.fromkeys((model.key[0], *people, *_happenings(table), *details))
     return frames.open_table(native, table, needs=tuple(needs), must=people[:1], columns=columns)
 
 
@@ -202,16 +208,16 @@ def _entries(rows: Frame, table: str) -> list[Frame]:
     """One frame per column of instants, all of the same columns."""
     found, model = rows.collect_schema(), schema.TABLES[table]
 
-    def said(name: str | None, dtype: Any) -> nw.Expr:
-        return nw.lit(None, dtype) if name is None or name not in found else nw.col(name).cast(dtype)
+    def said(name: str | None, dtype: Any, nothing: Any = None) -> nw.Expr:
+        return nw.lit(nothing, dtype) if name is None or name not in found else nw.col(name).cast(dtype)
 
     word = "kind" if "kind" in model else WORD.get(table)
-    instants = [column.name for column in model.columns if column.kind == "instant" and column.name in found]
+    instants = [name for name in _happenings(table) if name in found]
     return [
         rows.filter(~nw.col(at).is_null()).select(
             at=nw.col(at).cast(nw.Datetime("us")), table=nw.lit(table), event=nw.lit(at),
             row_id=nw.col(model.key[0]).cast(nw.String), kind=said(word, nw.String),
-            channel=said("channel", nw.String), value=said(NUMBER.get(table), nw.Float64),
+            channel=said("channel", nw.String), value=said(NUMBER.get(table), nw.Float64, nan).fill_nan(None),
         )
         for at in instants
     ]  # fmt: skip

@@ -1,8 +1,8 @@
 """What customers spend: sales, value and number of orders, new against returning business. Metrics 5–8.
 
-Money is `net_amount` (gross − discount, tax excluded) less refunds. Windows are half-open, `[start, end)`. Orders with an
-`order_id` met before are left out and counted. A customer is the unit of every interval: the orders of one person are
-alike, so they are not taken for so many independent observations.
+Money is `net_amount` (gross − discount, tax excluded) less refunds. Windows are half-open, `[start, end)`. Orders with
+an `order_id` met before are left out and counted. A customer is the unit of every interval: the orders of one person
+are alike, so they are not taken for so many independent observations.
 """
 
 from __future__ import annotations
@@ -107,10 +107,9 @@ def net_sales(
     made = _totals({name: np.array([value]) for name, value in sums.items()})
     other = "order_basis" if refund_basis == "refund" else "refund_basis"
     per_order = sums["total"] / sums["orders"] if sums["orders"] else float("nan")
-    besides = {name: int(sums[name]) for name in ("buyers", "orders")}
-    besides |= {"sales_per_order": per_order, "refunds": sums["refunds"], other: sums["other"]}
-    notes = (*told, *notes)
-    return made.estimate(window, definition, unit="jpy", excluded=excluded, notes=notes, besides=besides)
+    besides: dict[str, float] = {"sales_per_order": per_order, "refunds": sums["refunds"], other: sums["other"]}
+    besides |= {name: int(sums[name]) for name in ("buyers", "orders")}
+    return made.estimate(window, definition, unit="jpy", excluded=excluded, notes=(*told, *notes), besides=besides)
 
 
 def average_order_value(
@@ -230,7 +229,7 @@ def new_vs_repeat(orders: Any, *, start: When | None = None, end: When | None = 
         [['new', 2, 2, 7000.0], ['repeat', 1, 0, 3000.0]]
     """
     window = time_window(start, end)
-    sales = open_sales(orders, columns=columns, named=True)
+    sales = open_named_sales(orders, columns=columns)
     rows = sales.rows(None if window.end is None else AT < window.end)
     rows = frames.beside(rows, "customer_id", first=AT.min()).filter(within(AT, window))
     first = AT.dt.truncate("1d") == nw.col("first").dt.truncate("1d")
@@ -268,47 +267,56 @@ def _split(like: Frame, sums: Sums) -> Any:
     return frames.give_back(frames.same_kind(like, frames.table(like, columns)))
 
 
-def open_sales(
-    orders: Any,
-    *,
-    columns: Columns = None,
-    by: str | None = None,
-    booked: bool = False,
-    named: bool = False,
-    unique: bool = True,
-) -> Rows:
+def open_sales(orders: Any, *, columns: Columns = None, by: str | None = None, booked: bool = False) -> Rows:
     """Open an order table for its money: `net_amount` and `refund_amount` as numbers, no order twice.
 
-    Args:
-        orders, columns, by: As for `reduction.open_orders`.
-        booked: Keep orders refunded in full, whose sale and refund may lie in different windows.
-        named: Leave out orders that name no customer, as a `History`.
-        unique: Look for `order_id`s met before.
+    Orders that name no customer count. `booked` keeps those refunded in full, whose sale and refund may lie in
+    different windows.
     """
-    keep = ("order_id", *(["refunded_at"] if booked else []))
-    opened = open_orders(orders, columns=columns, by=by, keep=keep, must=("net_amount",))
-    frame, reasons = opened.frame, dict(opened.reasons)
-    refund = REFUND.cast(nw.Float64).fill_null(0.0) if REFUND_NAME in frame.collect_schema() else nw.lit(0.0)
-    frame = frame.with_columns(net_amount=NET.cast(nw.Float64), refund_amount=refund)
+    keep = (*_order_id(orders, columns), *(["refunded_at"] if booked else []))
+    opened = _priced(open_orders(orders, columns=columns, by=by, keep=keep, must=("net_amount",)))
+    again, frame = _once(opened.frame)
+    aside = ("no_customer", "refunded") if booked else ("no_customer",)
+    reasons = {why: breaks for why, breaks in opened.reasons.items() if why not in aside}
+    if booked:  # an unknown status is marked as not completed anyway
+        decisive = [breaks for why, breaks in reasons.items() if why != "unknown_status"]
+        frame = frame.with_columns(counts=~nw.any_horizontal(*decisive, ignore_nulls=False))
+    return Rows(frame, reasons, again)
+
+
+def open_named_sales(orders: Any, *, columns: Columns = None, by: str | None = None, unique: bool = True) -> History:
+    """As `open_sales`, for what is told per customer: orders that name none are left out.
+
+    Without `unique` no order's id is looked for twice, which saves much of the time.
+    """
+    keep = _order_id(orders, columns) if unique else ()
+    opened = _priced(open_orders(orders, columns=columns, by=by, keep=keep, must=("net_amount",)))
+    again, frame = _once(opened.frame) if unique else (None, opened.frame)
+    return replace(opened, frame=frame, again=again, kept=(*KEPT, "net_amount", "refund_amount"))
+
+
+def _order_id(orders: Any, columns: Columns) -> tuple[str, ...]:
+    """The order's id, if the table has one: the model asks for it, these figures can do without."""
+    own = (columns or {}).get("order_id")
+    found = nw.from_native(orders, pass_through=True)
+    has = isinstance(found, nw.DataFrame | nw.LazyFrame) and "order_id" in found.collect_schema()
+    return ("order_id",) if own or has else ()
+
+
+def _priced(opened: History) -> History:
+    """Amounts as numbers, and what is wrong with them among the reasons."""
+    has_refunds = "refund_amount" in opened.frame.collect_schema()
+    refund = REFUND.cast(nw.Float64).fill_null(0.0) if has_refunds else nw.lit(0.0)
+    frame = opened.frame.with_columns(net_amount=NET.cast(nw.Float64), refund_amount=refund)
     known = ~NET.is_null()
-    reasons |= {
+    wrong = {
         "infinite": ~(NET.is_finite() & REFUND.is_finite()) & known,
         "negative": ((NET < 0) | (REFUND < 0)) & known,
         "no_amount": NET.is_null(),
     }
-    if booked:
-        reasons.pop("refunded", None)
-    if not named:
-        reasons.pop("no_customer")
-    decisive = [breaks for name, breaks in reasons.items() if name not in ("no_customer", "unknown_status")]
-    frame = frame.with_columns(counts=~nw.any_horizontal(*decisive, ignore_nulls=False))
-    again, frame = _once(frame) if unique else (None, frame)
-    if named:
-        return History(frame, reasons, again, kept=(*KEPT, "net_amount", REFUND_NAME))
-    return Rows(frame, reasons, again)
-
-
-REFUND_NAME = "refund_amount"
+    refunded = {"refunded": (REFUND > 0) & (REFUND >= NET) & known}
+    counts = nw.col("counts") & ~nw.any_horizontal(*wrong.values(), ignore_nulls=False)
+    return replace(opened, frame=frame.with_columns(counts=counts), reasons={**opened.reasons, **refunded, **wrong})
 
 
 def _once(frame: Frame) -> tuple[Frame | None, Frame]:

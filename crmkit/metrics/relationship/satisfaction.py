@@ -140,7 +140,8 @@ def csat(
     one_of("method", method, tuple(_CSAT))
     figures, unit = _CSAT[method]
     asked = open_answers(survey_responses, "csat", window=window, by=by, columns=columns, any_number=method == "index")
-    wanted, besides = {"place": (SCORE - LOW) / (HIGH - LOW)}, ("answered", "sent")
+    wanted = {"place": (SCORE - LOW) / (HIGH - LOW)}
+    besides: tuple[str, ...] = ("answered", "sent")
     wanted["place2"] = wanted["place"] * wanted["place"]
     if method != "index":
         hold_to_scale(asked, "csat")

@@ -17,6 +17,7 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Numbers, Sums, Window, means, shares
 from crmkit.frames import Columns
 from crmkit.intervals import z
+from crmkit.metrics.relationship.together import TableColumns, by_table, figure_of, same_ids
 from crmkit.reduction import (
     AT,
     Part,
@@ -34,9 +35,6 @@ from crmkit.reduction import (
 
 When = Any
 Sources = str | Sequence[str] | None
-TableColumns = Mapping[str, Columns] | None
-"""Own column names of several tables: `{"orders": {"customer_id": "会員番号"}}`."""
-
 STARS = (1, 2, 3, 4, 5)
 RECEIVED, RATING, SENTIMENT, STATUS = (nw.col(name) for name in ("received_at", "rating", "sentiment", "status"))
 TOPIC_COLUMNS = ("count", "share", "low", "high", "n", "rows_left_out")
@@ -169,7 +167,8 @@ def review_rate(
     writers = said.frame.filter(known).group_by("customer_id").agg(reviews=nw.len())
     bought = open_orders(orders, columns=own["orders"], by=by)
     buyers = bought.per_customer({"first": (AT, "min")}, within=within(AT, window))
-    buyers = Units(bought, buyers.frame.join(writers, on="customer_id", how="left"))
+    known_buyers, writers = same_ids(buyers.frame, writers)
+    buyers = Units(bought, known_buyers.join(writers, on="customer_id", how="left"))
     part = buyers.sums(reviewers=~nw.col("reviews").is_null(), buyers=nw.lit(1.0))
     definition = Definition("review_rate.buyers", {"sources": _words(wanted)})
     return figure_of(
@@ -245,7 +244,8 @@ def topic_counts(
     """How often customers speak of what: pieces of feedback by topic, the most frequent first.
 
     Args:
-        feedback: One row per piece of feedback: `received_at`, `source` unless `sources` is `None`, and the column `by`.
+        feedback: One row per piece of feedback: `received_at`, the column `by`, `source` unless `sources` is
+            `None`.
         by: What to count by: "topic", "need_code", "status", "product_id", …
         sources, start, end, columns: As for `rating_summary`; `columns` does not rename `by`.
 
@@ -379,9 +379,6 @@ def close_loop_rate(
     return summarise(part, lambda sums: shares(sums["replied"], sums["received"]), window, definition, by=by)
 
 
-# --- what the other rooms of this theme use, too
-
-
 def sources_of(sources: Sources) -> tuple[str, ...] | None:
     """The sources asked for.
 
@@ -394,38 +391,6 @@ def sources_of(sources: Sources) -> tuple[str, ...] | None:
     for source in wanted:
         one_of("sources", source, schema.TABLES["feedback"]["source"].allowed)
     return wanted
-
-
-def by_table(columns: TableColumns, *tables: str) -> dict[str, Columns]:
-    """Own column names of each of the tables a metric takes.
-
-    Raises:
-        ParameterError: they are not given by table, or of another table.
-    """
-    given = dict(columns or {})
-    for name, own in given.items():
-        if name not in tables or not isinstance(own, Mapping):
-            raise ParameterError("columns_by_table", found=name, tables=", ".join(map(repr, tables)))
-    return {name: given.get(name) for name in tables}
-
-
-def figure_of(
-    part: Part,
-    others: Sequence[Part],
-    figures: Any,
-    window: Window,
-    definition: Definition,
-    *,
-    by: str | None,
-    unit: str = "share",
-    besides: Sequence[str] = (),
-) -> Any:
-    """A figure of one table whose rows others have added to: what these left out is told, too."""
-    if by is None:
-        return summarise([part, *others], figures, window, definition, unit=unit, besides=besides)
-    for other in others:  # they have no groups; this only warns
-        other.units.source.tell(frames.row(other.units.source.left_out()))
-    return summarise(part, figures, window, definition, by=by, unit=unit)
 
 
 def net_shares(sums: Sums) -> Figures:
@@ -471,7 +436,7 @@ def _top2(sums: Sums) -> Figures:
 
 
 def _prior(part: Part, prior_n: int, prior_mean: float | None) -> tuple[float, float]:
-    """Mean and mean square of the ratings that are added: as spread out as all ratings are, as far as the scale goes."""
+    """Mean and mean square of the ratings that are added: as spread out as all are, as far as the scale goes."""
     sums, _, _ = part.whole()
     n = sums["n"] or np.nan
     mean = sums["total"] / n

@@ -12,11 +12,13 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Estimate
-from crmkit.frames import Columns
-from crmkit.reduction import History, Rows, day_after_last, open_orders, open_rows
+from crmkit.frames import Columns, Frame, day_number
+from crmkit.reduction import History, Rows, day_after_last, open_orders
 
 Names = Mapping[str, Any] | None
 """Own column names of the first table by the model's, or of several: `{"tickets": {…}, "orders": {…}}`."""
+MERGE_SIGNS = ("status", "merged_into_ticket_id")
+MOST_HOURS = 876_000  # a hundred years
 
 
 def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
@@ -46,20 +48,19 @@ def valid_orders(orders: Any, *, by: str | None = None, columns: Columns = None)
     return Rows(frame, reasons, again, "orders")
 
 
-def delivered_orders(orders: Any, *, columns: Columns = None) -> Rows:
-    """Orders that left the shop: completed and no test. Who got a defective thing often gets the money back, so what
-    was refunded stays in."""
+def delivered(orders: Any, columns: Columns = None) -> Frame:
+    """Each order once, whether it was `_cancelled` or a `_test`, and that it is `_known`.
+
+    Who got a defective thing often gets the money back, so it does not matter here whether it was refunded.
+    """
+    needs = ("order_id", "customer_id", "ordered_at", "status", "is_test")
+    frame = frames.open_table(orders, "orders", needs=needs, columns=columns)
+    found = frame.collect_schema()
     status = nw.col("status")
-    needs = ("order_id", "ordered_at", "status", "is_test")
-    present = open_rows(orders, "orders", needs=needs, columns=columns, key="order_id")
-    found = present.frame.collect_schema()
-    reasons = {"no_date": nw.col("ordered_at").is_null()}
-    if "status" in found:
-        reasons["cancelled"] = (status != "completed") & ~status.is_null()
-    if "is_test" in found:
-        reasons["test"] = nw.col("is_test").fill_null(False)
-    broken = nw.any_horizontal(*(breaks.fill_null(False) for breaks in reasons.values()), ignore_nulls=False)
-    return Rows(present.frame.with_columns(counts=~broken), reasons, present.again, "orders")
+    cancelled = (status != "completed") & ~status.is_null() if "status" in found else nw.lit(False)
+    test = nw.col("is_test") if "is_test" in found else nw.lit(False)
+    once = frame.unique(subset=["order_id"], keep="any")
+    return once.select("order_id", "customer_id", "ordered_at", _cancelled=cancelled, _test=test, _known=nw.lit(True))
 
 
 def _once(frame: Any, key: str) -> tuple[Any, Any]:
@@ -91,3 +92,36 @@ def also_told(made: Any, *others: Rows) -> Any:
         excluded |= {why: excluded.get(why, 0) + n for why, n in lost.items()}
         notes += told
     return replace(made, excluded=excluded, notes=tuple(notes)) if isinstance(made, Estimate) else made
+
+
+def period_start(at: nw.Expr, every: str) -> nw.Expr:
+    """First day of the calendar period that an instant lies in; weeks begin on Monday."""
+    if every != "1w":
+        return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
+    day = at.dt.truncate("1d")
+    monday = day
+    for weekday in range(2, 8):  # engines cannot shift by a column: one branch a weekday
+        monday = nw.when(day.dt.weekday() == weekday).then(day.dt.offset_by(f"-{weekday - 1}d")).otherwise(monday)
+    return monday.dt.replace_time_zone(None)
+
+
+def hours_between(one: nw.Expr, other: nw.Expr) -> nw.Expr:
+    """Hours from one instant to another, neither of them null, with their parts."""
+    return (day_number(other) - day_number(one)) * 24 + (_seconds(other) - _seconds(one)) / 3600
+
+
+def _seconds(at: nw.Expr) -> nw.Expr:
+    """Seconds since midnight."""
+    hours, minutes, seconds = (part.cast(nw.Float64) for part in (at.dt.hour(), at.dt.minute(), at.dt.second()))
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def above_zero(parameter: str, value: float) -> float:
+    """A number of hours that need not be whole.
+
+    Raises:
+        ParameterError: if it is none, not above 0, or more than a hundred years.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST_HOURS:
+        raise ParameterError("hours_above_zero", parameter=parameter, value=value, most=MOST_HOURS)
+    return float(value)

@@ -13,9 +13,17 @@ import numpy as np
 from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Sums, Window, rates, shares
-from crmkit.frames import Columns, Frame, day_number
+from crmkit.frames import Columns, Frame
 from crmkit.intervals import rate_ratio
-from crmkit.metrics.service.exposure import Names, also_told, columns_of, is_merged, last_day, valid_orders
+from crmkit.metrics.service.exposure import (
+    Names,
+    also_told,
+    columns_of,
+    hours_between,
+    is_merged,
+    last_day,
+    valid_orders,
+)
 from crmkit.reduction import (
     AT,
     Rows,
@@ -123,7 +131,7 @@ def days_to_root_cause(
     one_of("statistic", statistic, ("median", "p90", "mean"))
     wanted = _open(problems, ("root_cause_found_at",), (), by, columns).units(within(OPENED, window))
     definition = Definition(f"days_to_root_cause.{statistic}")
-    days = nw.when(~FOUND.is_null()).then(_days_between(OPENED, nw.coalesce(FOUND, OPENED)))
+    days = nw.when(~FOUND.is_null()).then(hours_between(OPENED, nw.coalesce(FOUND, OPENED)) / 24)
     return middle(wanted, days, window, definition, statistic=statistic, by=by, unit="days", not_found=FOUND.is_null())
 
 
@@ -223,7 +231,7 @@ def recurrence_rate(
 
     Returns:
         An `Estimate`: the ratio with an exact interval (of several problems, by their effective number of tickets
-        before) or the rate with the Poisson interval; NaN without an action, without an order on either side, or a ratio
+        before) or the rate with the Poisson interval; NaN without an action, without orders on either side, or a ratio
         without a ticket before. With `by`, a table as for `root_cause_rate`.
 
     Raises:
@@ -371,16 +379,5 @@ def _orders_before(sold: Rows, instants: set[datetime]) -> dict[datetime, int]:
     return found
 
 
-def _days_between(one: nw.Expr, other: nw.Expr) -> nw.Expr:
-    """Days from one instant to another, with their parts."""
-    return day_number(other) - day_number(one) + (_day_part(other) - _day_part(one)) / 86_400
-
-
-def _day_part(at: nw.Expr) -> nw.Expr:
-    """Seconds since midnight."""
-    hours, minutes, seconds = (part.cast(nw.Float64) for part in (at.dt.hour(), at.dt.minute(), at.dt.second()))
-    return hours * 3600 + minutes * 60 + seconds
-
-
 def _with_days(wanted: Units) -> Frame:
-    return wanted.frame.filter(~FOUND.is_null()).select(days=_days_between(OPENED, FOUND))
+    return wanted.frame.filter(~FOUND.is_null()).select(days=hours_between(OPENED, FOUND) / 24)

@@ -1,15 +1,17 @@
 """What became of each ticket, replayed from the event log: the ground that all figures of the desk stand on.
 
 A ticket table tells how things are now, the log how they came about, so durations and reopenings are always read from
-the log. Rules that hold everywhere: merged tickets do not exist; a bot's or system's comment and an internal note are no
-reply; events of unknown tickets, from before their ticket, or met before are left out and counted; events of the same
-instant happened in the order of their ids.
+the log. Rules that hold everywhere: merged tickets do not exist; a bot's or system's comment and an internal note are
+no reply; events of unknown tickets, from before their ticket, or met before are left out and counted; events of the
+same instant happened in the order of their ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -17,11 +19,11 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.errors import CrmkitWarning, RowsLeftOut
 from crmkit.frames import Frame
+from crmkit.metrics.service.exposure import Names, columns_of
 from crmkit.reduction import Rows, Units, warn
 
 When = Any
-TicketColumns = Mapping[str, Any] | None
-"""Own names of ticket columns by the model's, or of both tables: `{"tickets": {…}, "ticket_events": {…}}`."""
+TABLES = ("tickets", "ticket_events", "orders", "sla_policies", "business_hours", "holidays")
 
 SOLVED = ("solved", "closed")
 DETAILS = ("customer_id", "kind", "category", "channel", "priority", "assignee_id", "team", "created_by",
@@ -31,29 +33,42 @@ MOVES = ("first_solved_at", "last_solved_at", "is_solved", "times_solved", "reop
 HANDS = ("assignments", "transfers")
 FACTS = (*TALK, *MOVES, *HANDS)
 EVENT_COLUMNS = ("event_id", "ticket_id", "occurred_at", "actor_type", "kind", "is_public", "from_value", "to_value")
+Mark = tuple[nw.Expr, nw.Expr, str]
+"""Of which events what is kept, and how those of a ticket are put together: "min", "max" or "sum"."""
 AT, KIND, FROM, TO = nw.col("occurred_at"), nw.col("event_kind"), nw.col("from_value"), nw.col("to_value")
-# rows of the log that are left out, and why; the counts get a name of their own beside those of the tickets
-FAULTS = {"no_date": "_log_no_date", "unknown_ticket": "_log_unknown", "out_of_order": "_log_early"}
+Lost = tuple[tuple[str, str, int, int], ...]
+"""What was lost of a table: its name, the reason, how many rows, of how many."""
+
+
+MERGING: dict[str, Mark] = {"_merging": ((KIND == "status_change") & (TO == "merged"), nw.lit(1), "sum")}
+_PICK = {"min": nw.Expr.min, "max": nw.Expr.max, "sum": nw.Expr.sum}
 
 
 @dataclass(frozen=True, slots=True)
 class Desk(Rows):
     """Tickets and their log; knows what of both tables was left out."""
 
-    lost: tuple[tuple[str, str, int, int], ...] = ()  # table, reason, rows, rows seen
+    lost: Lost = ()
     log_seen: int = 0
-    log_faults: Frame | None = None
+    inside: nw.Expr | None = None
+
+    def units(self, within: nw.Expr | None = None) -> Units:
+        """The tickets that count, were there before the data end, and lie `within`."""
+        conditions = [one for one in (self.inside, within) if one is not None]
+        return Units(self, self.rows(nw.all_horizontal(*conditions, ignore_nulls=False) if conditions else None))
 
     def left_out(self) -> Frame:
         """One row: what is left out of the tickets and of the log, by reason."""
-        found = Rows.left_out(self)
-        return found if self.log_faults is None else found.join(self.log_faults, how="cross")
+        log = self.frame.select(_known=nw.col("_known").sum(), _early=nw.col("_early").sum())
+        return Rows.left_out(self).join(log, how="cross")
 
     def tell(self, found: dict[str, Any]) -> tuple[dict[str, int], tuple[CrmkitWarning, ...]]:
         """The counts taken out of a fetched row, and the warnings given."""
-        log = [("ticket_events", why, int(found.pop(name, 0) or 0), self.log_seen) for why, name in FAULTS.items()]
+        unknown = self.log_seen - int(found.pop("_known") or 0)
+        early = int(found.pop("_early") or 0)
         excluded, notes = Rows.tell(self, found)
-        for table, why, n, seen in (*self.lost, *log):
+        log = (("unknown_ticket", unknown), ("out_of_order", early))
+        for table, why, n, seen in (*self.lost, *(("ticket_events", why, n, self.log_seen) for why, n in log)):
             if n:
                 excluded[why] = excluded.get(why, 0) + n
                 notes = (*notes, RowsLeftOut(why, rows=f"{n:,}", seen=f"{seen:,}", table=table))
@@ -62,13 +77,27 @@ class Desk(Rows):
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """Events of known tickets with `created_at` and `created_by` beside them, and what of the table was left out."""
+class Opened:
+    """The ticket table, what was lost of it, and whether it says itself which tickets are merged."""
 
     frame: Frame
-    lost: tuple[tuple[str, str, int, int], ...]
+    lost: Lost
+    span: tuple[Any, Any]
+    tells_merged: bool
+
+    def kinds(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """The kinds of events to read: where the table does not know of merging, the log does."""
+        return tuple(dict.fromkeys((*wanted, *(() if self.tells_merged else ("status_change",)))))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Events of some kinds that have an id and an instant; how many there are, and what of the table was left out."""
+
+    frame: Frame
     seen: int
-    faults: Frame
+    lost: Lost
+    span: tuple[Any, Any]
 
 
 def open_tickets(
@@ -76,9 +105,10 @@ def open_tickets(
     ticket_events: Any,
     *,
     by: str | None = None,
-    columns: TicketColumns = None,
+    columns: Names = None,
     as_of: When = None,
     facts: Collection[str] = FACTS,
+    details: Collection[str] = DETAILS,
     must: Collection[str] = (),
 ) -> Units:
     """One row per ticket that is not merged, with what the log says became of it.
@@ -91,216 +121,289 @@ def open_tickets(
         columns: Own names by the model's: of `tickets`, or of both tables as `{"tickets": {…}, "ticket_events": {…}}`.
         as_of: The instant up to which (it not included) tickets and events are looked at; `None` = all of them.
         facts: Which of FACTS are wanted; fewer are quicker.
+        details: Which of DETAILS are wanted; fewer are quicker.
         must: Ticket columns that this metric cannot do without.
 
     Returns:
-        Units whose frame has `ticket_id` and `created_at`; DETAILS: `customer_id`, `kind`, `category`, `channel`,
-        `priority`, `assignee_id`, `team`, `created_by`, `follows_ticket_id` (all null where the table lacks the
-        column); `group` if `by` is given; and of FACTS what is wanted:
+        Units whose frame has `ticket_id` and `created_at`; of DETAILS what is wanted: `customer_id`, `kind`,
+        `category`, `channel`, `priority`, `assignee_id`, `team`, `created_by`, `follows_ticket_id` (null where the
+        table lacks the column); `group` if `by` is given; and of FACTS what is wanted:
 
         - `first_reply_at`: first public comment of an agent (on a ticket that an agent opened: after the opening one);
         - `first_public_at`: first public answer, a bot's or system's included;
         - `public_agent_comments`: how many public comments of agents, the opening one of an agent not counted;
-        - `first_solved_at`, `last_solved_at`: first and last move to solved (to closed, if never solved);
+        - `first_solved_at`, `last_solved_at`: first and last move into solved or closed from outside;
         - `is_solved`: whether it was solved or closed in the end (at `as_of`);
         - `times_solved`, `reopens`: moves into solved or closed from outside, and out of them;
         - `assignments`, `transfers`: assignment events, and those that took it from one hand to another.
 
-        Instants are null where it did not happen, numbers 0.
+        Instants are null where it did not happen, numbers 0. Each figure made of the units reads the log anew in a
+        lazy engine; `with held(units.source) as desk:` and
+        `desk.units(within)` read it once.
     """
-    needs = ("ticket_id", "created_at", *DETAILS, "status", "merged_into_ticket_id")
-    opened, lost = open_keyed(tickets, "tickets", "ticket_id", needs, ("created_at", *must), by, columns)
-    opened = _with_details(opened)
+    opened = open_desk(tickets, by=by, columns=columns, details=details, must=must)
     until = None if as_of is None else frames.instant(as_of, "as_of")
-    log = open_log(opened, ticket_events, kinds_of(facts), columns=columns, until=until)
-    frame = _filled(opened.join(_told(log.frame, facts), on="ticket_id", how="left"), facts)
+    log = open_log(ticket_events, opened.kinds(_kinds_of(facts)), columns=columns, until=until)
+    frame = filled(reduced(opened, log, fact_marks(facts)), facts)
+    kept = [name for name in frame.collect_schema() if not name.startswith("_") and name not in FACTS]
+    frame = frame.select(*kept, *(name for name in FACTS if name in facts), "_merged", "_known", "_early")
+    return desk_of(frame, opened, log, until).units()
+
+
+def open_desk(
+    tickets: Any,
+    *,
+    by: str | None = None,
+    columns: Names = None,
+    details: Collection[str] = DETAILS,
+    must: Collection[str] = (),
+) -> Opened:
+    """The ticket table with the wanted details, `created_by` and `_merged`."""
+    names = dict.fromkeys(("ticket_id", "created_at", "created_by", *details, "status", "merged_into_ticket_id"))
+    opened, lost, span = _open_keyed(tickets, "tickets", "ticket_id", tuple(names), ("created_at", *must), by, columns)
+    found = opened.collect_schema()
+    signs = [(nw.col("status") == "merged").fill_null(False)] if "status" in found else []
+    signs += [~nw.col("merged_into_ticket_id").is_null()] if "merged_into_ticket_id" in found else []
+    merged = nw.any_horizontal(*signs, ignore_nulls=False) if signs else nw.lit(False)
+    kept = [name for name in names if name not in ("status", "merged_into_ticket_id")]
+    missing = {name: nw.lit(None, nw.String) for name in kept if name not in found}
+    kept += ["group"] if by is not None else []
+    opened = opened.with_columns(_merged=merged, **missing).select(*kept, "_merged")
+    return Opened(opened, lost, span, bool(signs))
+
+
+def open_log(ticket_events: Any, kinds: Collection[str], *, columns: Names = None, until: Any = None) -> Log:
+    """The events of these kinds up to `until`, `from_value` filled in where it is missing."""
+    must = ("actor_type", "kind", "is_public", "to_value")
+    log, lost, span = _open_keyed(ticket_events, "ticket_events", "event_id", EVENT_COLUMNS, must, None, columns, kinds)
+    seen = lost[0][-1] - sum(n for _, _, n, _ in lost)
+    if until is not None:
+        log = log.filter(AT < until)
+        seen = int(frames.row(log.select(rows=nw.len()))["rows"])
+    return Log(_with_states(log, kinds), seen, lost, span)
+
+
+def desk_of(frame: Frame, opened: Opened, log: Log, until: Any = None) -> Desk:
+    """The desk of a reduced frame: a ticket counts that has a date and is not merged."""
     reasons = {"no_date": nw.col("created_at").is_null(), "merged": nw.col("_merged")}
     frame = frame.with_columns(counts=~(reasons["no_date"] | reasons["merged"]))
-    desk = Desk(frame, reasons, None, "tickets", (*lost, *log.lost), log.seen, log.faults)
-    return Units(desk, desk.rows(None if until is None else nw.col("created_at") < until).drop("_merged"))
+    inside = None if until is None else nw.col("created_at") < until
+    return Desk(frame, reasons, None, "tickets", (*opened.lost, *log.lost), log.seen, inside)
 
 
-def open_log(
-    opened: Frame, ticket_events: Any, kinds: Collection[str], *, columns: TicketColumns = None, until: Any = None
-) -> Log:
-    """The events of these kinds, up to `until`, that belong to known tickets and do not lie before them."""
-    must = ("actor_type", "kind", "is_public", "to_value")
-    log, lost = open_keyed(ticket_events, "ticket_events", "event_id", EVENT_COLUMNS, must, None, columns, kinds)
-    if until is not None:
-        log = log.filter((AT < until) | AT.is_null())
-    log = _with_states(log)
-    born = opened.select("ticket_id", "created_at", "created_by", _known=nw.lit(True))
-    log = log.join(born, on="ticket_id", how="left")
-    flags = {
-        "no_date": AT.is_null(),
-        "unknown_ticket": nw.col("_known").is_null() & ~AT.is_null(),
-        "out_of_order": (AT < nw.col("created_at")).fill_null(False),
-    }
-    faults = log.select(**{name: flags[why].cast(nw.Int64).sum() for why, name in FAULTS.items()})
-    log = log.filter(~(flags["no_date"] | flags["unknown_ticket"] | flags["out_of_order"]))
-    seen = int(frames.row(log.select(rows=nw.len()))["rows"])
-    return Log(log.drop("_known"), lost, seen, faults)
+def reduced(opened: Opened, log: Log, marks: Mapping[str, Mark]) -> Frame:
+    """The tickets, each with its marks: of the events that meet a condition the least, greatest or sum of something.
+
+    Beside them `_merged`, and how many events of the ticket are `_known`, and `_early` among these: from before it.
+    """
+    marks = {**marks, **({} if opened.tells_merged else MERGING)}
+    early = (AT < nw.col("created_at")).fill_null(False)
+    kept: dict[str, nw.Expr] = {name: nw.when(met & ~early).then(made) for name, (met, made, _) in marks.items()}
+    told = {name: _PICK[how](nw.col(name)) for name, (_, _, how) in marks.items()}
+    told |= {"_known": nw.col("_known").sum(), "_early": nw.col("_early").sum()}
+    kept |= {"_known": (~AT.is_null()).cast(nw.Int64), "_early": (early & ~AT.is_null()).cast(nw.Int64)}
+    tickets = opened.frame
+    if isinstance(tickets, nw.LazyFrame):  # one join is enough, and its rows are never all there at once
+        details = [name for name in tickets.collect_schema() if name != "ticket_id"]
+        rows = tickets.join(log.frame, on="ticket_id", how="left").select("ticket_id", *details, **kept)
+        frame = rows.group_by("ticket_id").agg(nw.col(*details).min(), **told)
+    else:
+        born = tickets.select("ticket_id", "created_at", "created_by")
+        rows = log.frame.join(born, on="ticket_id", how="inner").select("ticket_id", **kept)
+        frame = tickets.join(rows.group_by("ticket_id").agg(**told), on="ticket_id", how="left")
+    if not opened.tells_merged:
+        frame = frame.with_columns(_merged=nw.col("_merging").fill_null(0) > 0)
+    done: Frame = frame
+    return done
 
 
-def kinds_of(facts: Collection[str]) -> tuple[str, ...]:
-    """The kinds of events that these facts are read from; merging is read from status changes."""
-    kinds = {"comment": TALK, "assignment": HANDS}
-    return ("status_change", *(kind for kind, names in kinds.items() if set(names) & set(facts)))
+@contextmanager
+def held(desk: Desk) -> Iterator[Desk]:
+    """The same desk, computed once and kept by its engine while the block runs: a figure asks several times."""
+    frame = desk.frame
+    native = frame.to_native()
+    if frame.implementation.is_duckdb():
+        name = f"_crmkit_{uuid.uuid4().hex}"
+        native.query("_crmkit_source", f"CREATE TEMP TABLE {name} AS SELECT * FROM _crmkit_source")
+        kept = native.query("_crmkit_source", f"SELECT * FROM temp.{name}")
+        try:
+            yield replace(desk, frame=_frame(kept))
+        finally:
+            native.query("_crmkit_source", f"DROP TABLE temp.{name}")
+    elif frame.implementation.is_pyspark():
+        kept = native.cache()
+        try:
+            yield replace(desk, frame=_frame(kept))
+        finally:
+            kept.unpersist()
+    else:
+        yield replace(desk, frame=_frame(native.collect().lazy())) if isinstance(frame, nw.LazyFrame) else desk
 
 
-def open_keyed(
+def _frame(native: Any) -> Frame:
+    frame: Frame = nw.from_native(native)
+    return frame
+
+
+def _kinds_of(facts: Collection[str]) -> tuple[str, ...]:
+    """The kinds of events that these facts are read from."""
+    kinds = {"answer": TALK, "status_change": MOVES, "assignment": HANDS}
+    return tuple(kind for kind, names in kinds.items() if set(names) & set(facts))
+
+
+def _open_keyed(
     native: Any,
     table: str,
     key: str,
     needs: Sequence[str],
     must: Sequence[str],
     by: str | None,
-    columns: TicketColumns,
+    columns: Names,
     kinds: Collection[str] = (),
-) -> tuple[Frame, tuple[tuple[str, str, int, int], ...]]:
-    """A table whose `key` no two rows share, and how many rows were lost on the way; of events only some `kinds`."""
-    frame = frames.open_table(native, table, needs=needs, must=must, columns=own_names(columns, table), extra=by)
-    if kinds:
-        frame = frame.rename({"kind": "event_kind"}).filter(KIND.is_in(list(kinds)))
-    known = nw.col(key).count()
+) -> tuple[Frame, Lost, tuple[Any, Any]]:
+    """A table whose `key` no two rows share, how many rows were lost on the way, and its first and last instant."""
+    frame = frames.open_table(
+        native, table, needs=needs, must=must, columns=columns_of(columns, table, TABLES), extra=by
+    )
+    at = nw.col("created_at")
+    if table == "ticket_events":
+        frame, at = frame.rename({"kind": "event_kind"}).filter(_looked_at(kinds)), AT
+    none = nw.col(key).is_null() | nw.col("ticket_id").is_null()
+    late = at.is_null() if table == "ticket_events" else nw.lit(False)  # tickets without a date are known all the same
     # nulls are a value of their own to n_unique
-    found = frames.row(frame.select(seen=nw.len(), known=known, ids=nw.col(key).n_unique()))
-    seen, none = int(found["seen"]), int(found["seen"] - found["known"])
-    again = int(found["known"] - found["ids"] + (none > 0))
-    frame = frame.filter(~nw.col(key).is_null()) if none else frame
+    found = frames.row(
+        frame.select(
+            seen=nw.len(),
+            none=none.cast(nw.Int64).sum(),
+            undated=(~none & at.is_null()).cast(nw.Int64).sum(),
+            first=at.min(),
+            last=at.max(),
+            ids=nw.when(~(none | late)).then(nw.col(key)).n_unique(),
+        )
+    )
+    seen, nameless, undated = (int(found[name] or 0) for name in ("seen", "none", "undated"))
+    undated = undated if table == "ticket_events" else 0
+    again = seen - nameless - undated - int(found["ids"]) + (nameless + undated > 0)
+    frame = frame.filter(~(none | late)) if nameless + undated else frame
     # looking for repeated rows is slow: only where there are some
     frame = frame.unique(subset=[key], keep="any") if again else frame
-    return frame, ((table, "no_id", none, seen), (table, "same_key", again, seen))
+    lost = (("no_id", nameless), ("no_date", undated), ("same_key", again))
+    return frame, tuple((table, why, n, seen) for why, n in lost), (found["first"], found["last"])
 
 
-def own_names(columns: TicketColumns, table: str) -> Mapping[str, str]:
-    """The part of `columns` that speaks of this table; names without a table are of `tickets`."""
-    given = dict(columns or {})
-    nested = {name: value for name, value in given.items() if isinstance(value, Mapping)}
-    plain: dict[str, str] = {name: value for name, value in given.items() if name not in nested}
-    return {**(plain if table == "tickets" else {}), **nested.get(table, {})}
+def _looked_at(kinds: Collection[str]) -> nw.Expr:
+    """Events of some kinds; of comments those that can be answers, if `kinds` says "answer"."""
+    plain = [kind for kind in kinds if kind != "answer"]
+    wanted = KIND.is_in(plain) if plain else nw.lit(False)
+    if "answer" not in kinds:
+        return wanted
+    answer = (KIND == "comment") & nw.col("is_public").fill_null(False) & (nw.col("actor_type") != "customer")
+    return wanted | answer.fill_null(False)
 
 
-def previous(frame: Frame, names: Sequence[str], per: str = "ticket_id") -> Frame:
-    """Each event with `before_<name>` of the event before it in its ticket, null for the first."""
-    made = {f"before_{name}": name for name in names}
+def neighbour(frame: Frame, names: Mapping[str, str], step: int) -> Frame:
+    """Each event with columns of the one `step` before it in its ticket (after it, if negative); null at the ends.
+
+    Args:
+        frame: Events of one kind or several: `ticket_id` (or `_line`, to go by that), `occurred_at`, `event_id`.
+        names: The new columns, and which column of the neighbour they hold.
+        step: 1 = the event before, -1 = the one after.
+    """
+    per = "_line" if "_line" in frame.collect_schema() else "ticket_id"
     order = ["occurred_at", "event_id"]
     if isinstance(frame, nw.LazyFrame):
         return frame.with_columns(
-            **{new: nw.col(name).shift(1).over(per, order_by=order) for new, name in made.items()}
+            **{new: nw.col(name).shift(step).over(per, order_by=order) for new, name in names.items()}
         )
     # PyArrow cannot shift within groups; over all sorted rows everyone can
     frame = frame.sort(per, *order)
-    same = (nw.col(per) == nw.col(per).shift(1)).fill_null(False)
-    return frame.with_columns(**{new: nw.when(same).then(nw.col(name).shift(1)) for new, name in made.items()})
+    same = (nw.col(per) == nw.col(per).shift(step)).fill_null(False)
+    return frame.with_columns(**{new: nw.when(same).then(nw.col(name).shift(step)) for new, name in names.items()})
 
 
-def _with_details(opened: Frame) -> Frame:
-    """All DETAILS, null where the table has no such column, and whether the ticket table calls a ticket merged."""
-    found = opened.collect_schema()
-    merged = nw.lit(False)
-    if "status" in found:
-        merged = merged | (nw.col("status") == "merged").fill_null(False)
-    if "merged_into_ticket_id" in found:
-        merged = merged | ~nw.col("merged_into_ticket_id").is_null()
-    missing = {name: nw.lit(None, nw.String) for name in DETAILS if name not in found}
-    kept = ["ticket_id", "created_at", *DETAILS, *(["group"] if "group" in found else [])]
-    return opened.with_columns(_merged=merged, **missing).select(*kept, "_merged")
-
-
-def _with_states(log: Frame) -> Frame:
+def _with_states(log: Frame, kinds: Collection[str]) -> Frame:
     """`from_value` filled where it is missing: with what the event before of that kind left."""
     if "from_value" not in log.collect_schema():
         log = log.with_columns(from_value=nw.lit(None, nw.String))
+    if not {"status_change", "assignment"} & set(kinds):
+        return log
     bare = FROM.is_null()
     moved, handed = KIND == "status_change", KIND == "assignment"
-    found = frames.row(
-        log.select(
-            moves=(moved & bare).cast(nw.Int64).sum(),
-            hands=(handed & bare).cast(nw.Int64).sum(),
-            # a first assignment rightly has nobody before it: one per ticket is no gap
-            first=nw.when(handed & bare).then(nw.col("ticket_id")).n_unique(),
-        )
-    )
-    if not found["moves"] and (found["hands"] or 0) < (found["first"] or 0):
+    wanted = {"moves": (moved & bare).cast(nw.Int64).sum()}
+    if "assignment" in kinds:  # a first assignment rightly has nobody before it: one per ticket is no gap
+        wanted |= {"hands": (handed & bare).cast(nw.Int64).sum()}
+        wanted |= {"first": nw.when(handed & bare).then(nw.col("ticket_id")).n_unique()}
+    found = frames.row(log.select(**wanted))
+    if not found["moves"] and (found.get("hands") or 0) < (found.get("first") or 1):
         return log
     log = log.with_columns(_line=nw.concat_str(nw.col("ticket_id"), KIND, separator="\n"))
-    log = previous(log, ("to_value",), per="_line")
+    log = neighbour(log, {"before_to_value": "to_value"}, 1)
     start = nw.when(moved).then(nw.lit("new"))
-    filled = nw.coalesce(FROM, nw.col("before_to_value"), start)
-    return log.with_columns(from_value=filled).drop("_line", "before_to_value")
+    return log.with_columns(from_value=nw.coalesce(FROM, nw.col("before_to_value"), start)).drop(
+        "_line", "before_to_value"
+    )
 
 
-def _told(log: Frame, facts: Collection[str]) -> Frame:
-    """One row per ticket in the log: the wanted facts, from one pass over it."""
-    marks = {name: when for name, when in _marks().items() if _needed_for(name, facts)}
-    rows = log.select("ticket_id", **{name: nw.when(met).then(made) for name, (met, made, _) in marks.items()})
-    pick = {"min": nw.Expr.min, "max": nw.Expr.max, "sum": nw.Expr.sum}
-    found = rows.group_by("ticket_id").agg(**{name: pick[how](nw.col(name)) for name, (_, _, how) in marks.items()})
-    return found
-
-
-def _marks() -> dict[str, tuple[nw.Expr, nw.Expr, str]]:
+def _marks() -> dict[str, Mark]:
     """What of an event is kept under which condition, and how the events of a ticket are summed up."""
     said = (KIND == "comment") & nw.col("is_public").fill_null(False)
     actor, one = nw.col("actor_type"), nw.lit(1)
     agent = said & (actor == "agent")
     # the opening comment of a ticket that an agent wrote is no reply
     reply = agent & ((AT > nw.col("created_at")) | ~(nw.col("created_by") == "agent").fill_null(False))
-    moved, handed = KIND == "status_change", KIND == "assignment"
-    was, now = FROM.is_in(list(SOLVED)).fill_null(False), TO.is_in(list(SOLVED)).fill_null(False)
+    handed = KIND == "assignment"
+    came, left = into_solved(), out_of_solved()
     return {
-        "_merging": (moved & (TO == "merged"), one, "sum"),
         "first_reply_at": (reply, AT, "min"),
         "first_public_at": (reply | (said & actor.is_in(["bot", "system"])), AT, "min"),
         "public_agent_comments": (reply, one, "sum"),
-        "_first_solved": (moved & (TO == "solved"), AT, "min"),
-        "_last_solved": (moved & (TO == "solved"), AT, "max"),
-        "_first_closed": (moved & (TO == "closed"), AT, "min"),
-        "_last_closed": (moved & (TO == "closed"), AT, "max"),
-        "_last_open": (moved & ~now, AT, "max"),
-        "times_solved": (moved & now & ~was, one, "sum"),
-        "reopens": (moved & was & ~now, one, "sum"),
+        "first_solved_at": (came, AT, "min"),
+        "last_solved_at": (came, AT, "max"),
+        "_last_left": (left, AT, "max"),
+        "times_solved": (came, one, "sum"),
+        "reopens": (left, one, "sum"),
         "assignments": (handed, one, "sum"),
         "transfers": (handed & ~FROM.is_null() & ~TO.is_null() & (FROM != TO), one, "sum"),
     }
 
 
-_NEEDS = {
-    "_first_solved": {"first_solved_at"},
-    "_first_closed": {"first_solved_at"},
-    "_last_solved": {"last_solved_at", "is_solved"},
-    "_last_closed": {"last_solved_at", "is_solved"},
-    "_last_open": {"is_solved"},
-    "times_solved": {"times_solved", "is_solved"},
-    "reopens": {"reopens", "is_solved"},
-}
+def into_solved() -> nw.Expr:
+    """A move from outside into solved or closed."""
+    inside = FROM.is_in(list(SOLVED)).fill_null(False)
+    return (KIND == "status_change") & TO.is_in(list(SOLVED)).fill_null(False) & ~inside
 
 
-def _needed_for(name: str, facts: Collection[str]) -> bool:
-    return name == "_merging" or bool(_NEEDS.get(name, {name}) & set(facts))
+def out_of_solved() -> nw.Expr:
+    """A move out of solved or closed: the ticket is open again."""
+    inside = TO.is_in(list(SOLVED)).fill_null(False) | TO.is_null()
+    return (KIND == "status_change") & FROM.is_in(list(SOLVED)).fill_null(False) & ~inside
 
 
-def _filled(frame: Frame, facts: Collection[str]) -> Frame:
-    """The facts by their names, and whether the ticket is merged."""
-    made: dict[str, nw.Expr] = {"_merged": nw.col("_merged") | (nw.col("_merging").fill_null(0) > 0)}
+_IS_SOLVED_NEEDS = ("last_solved_at", "_last_left", "times_solved", "reopens")
+
+
+def fact_marks(facts: Collection[str]) -> dict[str, Mark]:
+    """The marks that these facts are made of."""
+    wanted = {*facts, *(_IS_SOLVED_NEEDS if "is_solved" in facts else ())}
+    return {name: mark for name, mark in _marks().items() if name in wanted}
+
+
+def filled(frame: Frame, facts: Collection[str]) -> Frame:
+    """The facts by their names."""
+    found = frame.collect_schema()
+    made: dict[str, nw.Expr] = {}
     for name in ("public_agent_comments", "times_solved", "reopens", "assignments", "transfers"):
-        if _needed_for(name, facts):
+        if name in found:
             made[name] = nw.col(name).fill_null(0).cast(nw.Int64)
-    if "first_solved_at" in facts:
-        made["first_solved_at"] = nw.coalesce(nw.col("_first_solved"), nw.col("_first_closed"))
-    if "last_solved_at" in facts:
-        made["last_solved_at"] = nw.coalesce(nw.col("_last_solved"), nw.col("_last_closed"))
     if "is_solved" in facts:
         made["is_solved"] = _is_solved()
-    found = [name for name in frame.collect_schema() if not name.startswith("_") and name not in (*FACTS, "_merged")]
-    return frame.with_columns(**made).select(*found, *(name for name in FACTS if name in facts), "_merged")
+    done: Frame = frame.with_columns(**made) if made else frame
+    return done
 
 
 def _is_solved() -> nw.Expr:
     """Solved last and not left since; where both happened in one instant, whether it came in once more than it left."""
-    last = nw.max_horizontal(nw.col("_last_solved"), nw.col("_last_closed"))
-    left = nw.col("_last_open")
+    came, left = nw.col("last_solved_at"), nw.col("_last_left")
     balance = nw.col("times_solved").fill_null(0) > nw.col("reopens").fill_null(0)
-    decided = nw.when(left.is_null()).then(nw.lit(True)).otherwise((last > left) | ((last == left) & balance))
-    return (~last.is_null()) & decided.fill_null(False)
+    decided = left.is_null() | ((came > left) | ((came == left) & balance)).fill_null(False)
+    return ~came.is_null() & decided

@@ -1,0 +1,455 @@
+"""What a campaign changed: those it was meant for against those a lot left out. Metric 32a.
+
+Customers who order after a mail would partly have ordered without it. The hold-out (`arm` = "control") shows how many.
+Whoever was drawn for the campaign counts as treated, also where the mail never arrived (intention to treat): those whom
+mail does not reach are another kind of customer. Campaigns are compared within themselves and then put together, each
+with the weight of its treated customers; a campaign without a hold-out cannot be judged and is left aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from crmkit import frames
+from crmkit.errors import AmbiguousFigure, CrmkitWarning, ParameterError, RowsLeftOut
+from crmkit.estimate import Definition, Estimate, Figures, Numbers, Window
+from crmkit.frames import Columns, Frame
+from crmkit.intervals import sum_of_parts, t_mean, wilson
+from crmkit.metrics.management.own import all_known, named, there
+from crmkit.reduction import (
+    AT,
+    RESULT_COLUMNS,
+    History,
+    Rows,
+    day_after_last,
+    one_of,
+    open_orders,
+    open_rows,
+    warn,
+    whole_number,
+)
+
+When = Any
+START, CUSTOMER, CAMPAIGN = nw.col("begun"), nw.col("customer_id"), nw.col("campaign_id")
+SPREAD_DAYS = 7  # a campaign whose mails go out over more days has no one start that its hold-out shares
+ARMS = ("treatment", "control")
+
+
+def campaign_lift(
+    campaign_sends: Any,
+    *,
+    orders: Any,
+    horizon_days: int = 30,
+    from_day: int = 0,
+    as_of: When = None,
+    by: str | None = None,
+    columns: Columns = None,
+) -> Any:
+    """How much larger the share of customers who order is among those the campaign was meant for than in the hold-out.
+
+    Both arms are watched from the same moment: the campaign's first mail, or a row's own `sent_at` where the hold-out
+    has one too. Several rows of a customer in one campaign are one.
+
+    Args:
+        campaign_sends: One row per customer and campaign: `customer_id`, `arm`, `sent_at` (may be empty in the hold-out);
+            `campaign_id` and `send_id`.
+        orders: The order table.
+        horizon_days: For how many times 24 hours after the start orders are looked for.
+        from_day: From which day after the start on; 0 = from the start. `from_day=60, horizon_days=90` asks who still
+            orders in the third month.
+        as_of: Up to when the data were collected, not included; default: the day after the last order. Campaigns that
+            have not been watched for the whole horizon are not looked at.
+        by: Column of `campaign_sends` to group by, such as `campaign_id` or `is_personalized`.
+        columns: Your own column names by the model's, for both tables.
+
+    Returns:
+        An `Estimate` (difference of two shares, −1 to 1) with the interval of Newcombe and MOVER; `denominator` are the
+        treated customers, `numerator` how many more of them ordered than would have otherwise. `besides`: the shares
+        `treatment` and `control` (as if it had the treated customers' mix of campaigns), the number `held_out`, and
+        `not_watched`. A hold-out drawn anew for each campaign makes the interval right; with the same people every time
+        it is too short. With `by`, a table of the engine's own kind: the group, value, low, high, n, numerator,
+        denominator, rows_left_out, treatment, control.
+
+    Raises:
+        MissingColumn, WrongType: naming the column, what was found and the mend.
+        ParameterError: a horizon below one day, or `from_day` not before it.
+
+    Examples:
+        >>> import pandas as pd
+        >>> day = pd.Timestamp("2026-03-02 07:00")
+        >>> sends = pd.DataFrame({
+        ...     "send_id": list("123456"), "campaign_id": ["P"] * 6, "customer_id": list("ABCDEF"),
+        ...     "arm": ["treatment"] * 3 + ["control"] * 3, "sent_at": [day] * 3 + [pd.NaT] * 3,
+        ... })
+        >>> orders = pd.DataFrame({
+        ...     "customer_id": ["A", "B", "D", "F"],
+        ...     "ordered_at": pd.to_datetime(["2026-03-05", "2026-03-09", "2026-03-10", "2026-05-01"]),
+        ... })
+        >>> lift = campaign_lift(sends, orders=orders)
+        >>> round(float(lift), 3), lift.besides["control"]
+        (0.333, 0.3333333333333333)
+
+    References:
+        Newcombe (1998), Interval estimation for the difference between independent proportions. Statistics in Medicine
+        17, 873–890. Zou & Donner (2008), Construction of confidence limits about effect measures. Ibid. 27, 1693–1702.
+    """
+    horizon_days = whole_number("horizon_days", horizon_days)
+    if not isinstance(from_day, int) or not 0 <= from_day < horizon_days:
+        raise ParameterError("from_day", value=from_day, horizon_days=horizon_days)
+    all_known(columns, "campaign_sends", "orders")
+    history = open_orders(orders, columns=named(columns, "orders"))
+    trial = _trial(campaign_sends, history, horizon_days, as_of, by, columns)
+    ordered = _orders_after(trial.units, history.rows(), from_day, horizon_days)
+    ordered = ordered.select("campaign_id", "customer_id", y=nw.lit(1.0)).unique(subset=["campaign_id", "customer_id"])
+    strata = _strata(trial.units, ordered)
+    lift = _difference(strata, wilson(strata.total[0], strata.n[0]), wilson(strata.total[1], strata.n[1]))
+    parameters = {"horizon_days": horizon_days, "as_of": f"{trial.until:%Y-%m-%d}"}
+    if from_day:
+        definition = Definition("campaign_lift.retained", {"from_day": from_day, **parameters})
+    else:
+        definition = Definition("campaign_lift.ordered", parameters)
+    if by is not None:
+        return _lift_by_group(trial, strata, lift, by)
+    return lift.figures.first().estimate(
+        Window(), definition, unit="share_points", excluded=trial.excluded, notes=trial.notes,
+        besides=_besides(lift, trial),
+    )  # fmt: skip
+
+
+def campaign_roi(
+    campaign_sends: Any,
+    *,
+    orders: Any,
+    order_items: Any,
+    costs: Any,
+    horizon_days: int = 30,
+    method: Literal["incremental", "attributed"] = "incremental",
+    as_of: When = None,
+    columns: Columns = None,
+) -> Estimate:
+    """Margin that campaigns brought, less their cost, per unit of cost.
+
+    "incremental": margin per customer of those the campaign was meant for, less that of its hold-out, times the treated
+    customers. "attributed": the margin of all orders that carry the campaign's id, whether or not the customer would have
+    come anyway: always more, and no effect; it is shown beside the other.
+
+    Args:
+        campaign_sends, horizon_days, as_of: As for `campaign_lift`.
+        orders: The order table, with `order_id` and `net_amount`; `refund_amount` is heeded where present. "attributed"
+            needs `campaign_id`.
+        order_items: `order_id`, `quantity` and `unit_cost`: an order's margin is its net amount, less what was refunded,
+            less what its goods cost. Orders without items are left out and counted.
+        costs: `campaign_id` and `amount`. A discount has lowered the net amount already; do not book it here again.
+        method: "incremental" or "attributed".
+        columns: Your own column names by the model's, for all tables.
+
+    Returns:
+        An `Estimate` (1.5 = 150%: each yen spent came back and brought 1.5 more). The interval is that of the difference
+        of means (MOVER on Student's intervals), or for "attributed" of a compound Poisson sum; costs count as known. NaN
+        without costs or, for "incremental", without a hold-out.
+
+    Raises:
+        MissingColumn, WrongType: naming the column, what was found and the mend.
+        ParameterError: an unknown method, a horizon below one day.
+
+    Examples:
+        >>> import pandas as pd
+        >>> day = pd.Timestamp("2026-03-02")
+        >>> sends = pd.DataFrame({
+        ...     "send_id": list("1234"), "campaign_id": ["P"] * 4, "customer_id": list("ABCD"),
+        ...     "arm": ["treatment"] * 2 + ["control"] * 2, "sent_at": [day] * 4,
+        ... })
+        >>> orders = pd.DataFrame({
+        ...     "order_id": ["1", "2"], "customer_id": ["A", "C"], "ordered_at": [day] * 2, "net_amount": [5000.0, 3000.0],
+        ... })
+        >>> items = pd.DataFrame({
+        ...     "order_id": ["1", "2"], "line_no": 1, "product_id": "x", "quantity": 1.0, "unit_cost": 1000.0,
+        ... })
+        >>> costs = pd.DataFrame({"cost_id": ["1"], "incurred_date": [day], "campaign_id": ["P"], "amount": [800.0]})
+        >>> float(campaign_roi(sends, orders=orders, order_items=items, costs=costs, as_of="2026-04-02"))
+        1.5
+
+    References:
+        Farris, Bendle, Pfeifer & Reibstein (2010), Marketing Metrics, 2nd ed., chapter 10.
+    """
+    one_of("method", method, ("incremental", "attributed"))
+    horizon_days = whole_number("horizon_days", horizon_days)
+    all_known(columns, "campaign_sends", "orders", "order_items", "costs")
+    has_id = bool(there(orders, ("campaign_id",), named(columns, "orders")))
+    keep = ("refund_amount", *(("campaign_id",) if has_id else ()))
+    must = ("order_id", "net_amount", *(("campaign_id",) if method == "attributed" else ()))
+    history = open_orders(orders, columns=named(columns, "orders"), keep=keep, must=must)
+    margins = _margins(history, order_items, columns)
+    spent = _spent(costs, columns)
+    if method == "attributed":
+        campaigns = _campaigns(campaign_sends, columns)
+        excluded, notes = history.tell(frames.row(history.left_out()))
+        figures = _returned(_attributed(margins, campaigns), _cost(spent, campaigns), "sum")
+        about = _besides_items(excluded, history, margins)
+        return figures.estimate(Window(), Definition("campaign_roi.attributed"), excluded=about, notes=notes)
+    trial = _trial(campaign_sends, history, horizon_days, as_of, None, columns)
+    after = _orders_after(trial.units, margins, 0, horizon_days)
+    strata = _strata(trial.units, after.group_by("campaign_id", "customer_id").agg(y=nw.col("margin").sum()))
+    lift = _difference(strata, *(t_mean(strata.n[arm], strata.total[arm], strata.squares[arm]) for arm in (0, 1)))
+    judged = [name for name, fit in zip(strata.campaigns, lift.judged, strict=True) if fit]
+    cost = _cost(spent, judged)
+    apart: dict[str, float] = {"held_out": int(lift.held_out[0]), "not_watched": trial.not_watched}
+    if has_id:
+        apart = {"attributed": float(_returned(_attributed(margins, judged), cost, "sum").value[0]), **apart}
+    return _returned(lift.whole(), cost, "mover").estimate(
+        Window(), Definition("campaign_roi.incremental", {"horizon_days": horizon_days}),
+        excluded=_besides_items(trial.excluded, history, margins), notes=trial.notes, besides=apart,
+    )  # fmt: skip
+
+
+# --- who was drawn, and from when on they are watched
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One row per customer and campaign: `campaign_id`, `customer_id`, `treated`, `begun` and perhaps `group`."""
+
+    units: Frame
+    opened: Rows
+    until: datetime
+    excluded: Mapping[str, int]
+    notes: tuple[CrmkitWarning, ...]
+    not_watched: int
+
+
+def _trial(
+    native: Any, history: History, horizon_days: int, as_of: When, by: str | None, columns: Columns
+) -> _Trial:
+    until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime(9999, 1, 1)
+    mine = named(columns, "campaign_sends")
+    key = there(native, ("send_id",), mine)
+    must = ("campaign_id", "customer_id", "arm", "sent_at")
+    arm = nw.col("arm")
+    rules = {"no_customer": CUSTOMER.is_null(), "no_arm": arm.is_null() | ~arm.is_in(ARMS)}
+    opened = open_rows(
+        native, "campaign_sends", needs=(*must, *key), must=must, rules=rules, key="send_id" if key else None, by=by,
+        columns=mine,
+    )  # fmt: skip
+    drawn = _drawn(opened.rows(), by is not None)
+    fits = ~nw.col("both") & ~nw.col("adrift")
+    watched = START < datetime(until.year, until.month, until.day) - timedelta(days=horizon_days)
+    counts = {"rows": ~CUSTOMER.is_null(), "both": nw.col("both"), "adrift": nw.col("adrift") & ~nw.col("both")}
+    counts["young"] = fits & ~watched.fill_null(False)
+    got = frames.row(drawn.select(**{name: met.cast(nw.Int64).sum() for name, met in counts.items()}), opened.left_out())
+    both, adrift, young, rows = (int(got.pop(name) or 0) for name in ("both", "adrift", "young", "rows"))
+    excluded, notes = opened.tell(got)
+    orders_lost, order_notes = history.tell(frames.row(history.left_out()))
+    for reason, n in orders_lost.items():
+        excluded[reason] = excluded.get(reason, 0) + n
+    told: list[CrmkitWarning] = []
+    if both:
+        told.append(RowsLeftOut("both_arms", rows=f"{both:,}", seen=f"{rows:,}", table="campaign_sends"))
+        excluded["both_arms"] = both
+    if adrift:
+        told.append(AmbiguousFigure("no_common_start", customers=f"{adrift:,}", days=SPREAD_DAYS))
+        excluded["no_common_start"] = adrift
+    for note in told:
+        warn(note)
+    units = drawn.filter(fits & watched.fill_null(False))
+    return _Trial(units, opened, until, excluded, (*notes, *order_notes, *told), young)
+
+
+def _drawn(rows: Frame, grouped: bool) -> Frame:
+    """One row per customer and campaign: the arm, the start, whether in `both` arms, whether the start is `adrift`."""
+    sent = nw.col("sent_at")
+    rows = rows.with_columns(
+        _t=(nw.col("arm") == "treatment").cast(nw.Int64), _undated=sent.is_null().cast(nw.Int64)
+    )
+    starts = rows.group_by("campaign_id").agg(
+        _first=sent.min(), _last=sent.max(), _without=nw.col("_undated").sum()
+    )
+    kept = {"_least": nw.col("_t").min(), "_most": nw.col("_t").max(), "_own": sent.min()}
+    if grouped:
+        kept["group"] = nw.col("group").min()
+    drawn = rows.group_by("campaign_id", "customer_id").agg(**kept).join(starts, on="campaign_id", how="inner")
+    dated = nw.col("_without") == 0
+    spread = (nw.col("_last") > nw.col("_first").dt.offset_by(f"{SPREAD_DAYS}d")).fill_null(False)
+    return drawn.select(
+        "campaign_id", "customer_id", *(["group"] if grouped else []),
+        treated=nw.col("_most"),
+        begun=nw.when(dated).then(nw.col("_own")).otherwise(nw.col("_first")),
+        both=nw.col("_least") < nw.col("_most"),
+        adrift=~dated & (spread | nw.col("_first").is_null()),
+    )  # fmt: skip
+
+
+def _orders_after(units: Frame, orders: Frame, from_day: int, horizon_days: int) -> Frame:
+    """The orders of drawn customers within the horizon, once for each campaign they were drawn for."""
+    met = units.select("campaign_id", "customer_id", "begun").join(
+        orders.drop("campaign_id", strict=False), on="customer_id", how="inner"
+    )
+    return met.filter(
+        (AT >= START.dt.offset_by(f"{from_day}d")) & (AT < START.dt.offset_by(f"{horizon_days}d"))
+    )
+
+
+# --- sums per campaign and arm, and the difference of the arms
+
+
+@dataclass(frozen=True, slots=True)
+class _Strata:
+    """Numbers per group and campaign; `n`, `total` and `squares` have the treatment first, then the control."""
+
+    groups: list[Any]
+    campaigns: list[Any]
+    n: NDArray[np.float64]
+    total: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def _strata(units: Frame, outcome: Frame) -> _Strata:
+    joined = units.join(outcome, on=["campaign_id", "customer_id"], how="left")
+    grouped = "group" in units.collect_schema()
+    y, treated = nw.col("y").fill_null(0.0), nw.col("treated").cast(nw.Float64)
+    wanted = {}
+    for arm, weight in ((0, treated), (1, 1.0 - treated)):
+        wanted |= {f"n{arm}": weight, f"y{arm}": weight * y, f"yy{arm}": weight * y * y}
+    per = (*(["group"] if grouped else []), "campaign_id")
+    sums = joined.with_columns(**wanted).group_by(*per).agg(nw.col(*wanted).sum())
+    small = frames.fetch(sums).sort(*per)
+
+    def both(name: str) -> NDArray[np.float64]:
+        return np.stack([small[f"{name}{arm}"].to_numpy().astype(float) for arm in (0, 1)])
+
+    campaigns = small["campaign_id"].to_list()
+    groups = [frames.plain(one) for one in small["group"].to_list()] if grouped else [None] * len(campaigns)
+    return _Strata(groups, campaigns, both("n"), both("y"), both("yy"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lift:
+    """The difference of the arms per group, its campaigns put together."""
+
+    figures: Figures
+    names: list[Any]
+    judged: NDArray[np.bool_]
+    treatment: Numbers
+    control: Numbers
+    held_out: NDArray[np.int64]
+
+    def whole(self) -> tuple[Numbers, Numbers, Numbers, Any]:
+        """The difference times the treated customers: value, both ends, and how many customers it is about."""
+        one = self.figures.first()
+        treated = np.where(one.denominator > 0, one.denominator, np.nan)
+        return one.value * treated, one.low * treated, one.high * treated, one.n
+
+
+def _difference(strata: _Strata, treatment: Any, control: Any) -> _Lift:
+    """Weighted by the treated customers of each campaign; `treatment` and `control` are the ends of the arms' means."""
+    judged = (strata.n > 0).all(axis=0)
+    mean = strata.total / np.where(strata.n > 0, strata.n, np.nan)
+    below = ((mean[0] - treatment[0]) ** 2, (control[1] - mean[1]) ** 2)
+    above = ((treatment[1] - mean[0]) ** 2, (mean[1] - control[0]) ** 2)
+    names: list[Any] = list(dict.fromkeys(strata.groups)) or [None]
+    rows = []
+    for name in names:
+        here = judged & np.array([one == name for one in strata.groups], dtype=bool)
+        treated, held_out = strata.n[:, here].sum(axis=1) if here.any() else (0.0, 0.0)
+        if not treated:
+            rows.append((*[np.nan] * 5, 0, 0, 0))
+            continue
+        weight = strata.n[0, here] / treated
+        arms = [float((weight * mean[arm, here]).sum()) for arm in (0, 1)]
+        reach = [float(np.sqrt((weight**2 * (one[here] + other[here])).sum())) for one, other in (below, above)]
+        value = arms[0] - arms[1]
+        rows.append((value, value - reach[0], value + reach[1], *arms, treated + held_out, treated, held_out))
+    value, low, high, first, second, n, treated, held = (np.array(one, float) for one in zip(*rows, strict=True))
+    count = treated.astype(np.int64)
+    figures = Figures(value, low, high, n.astype(np.int64), value * treated, count, "mover")
+    return _Lift(figures, names, judged, first, second, held.astype(np.int64))
+
+
+def _besides(lift: _Lift, trial: _Trial) -> dict[str, float]:
+    shown: dict[str, float] = {"treatment": float(lift.treatment[0]), "control": float(lift.control[0])}
+    return {**shown, "held_out": int(lift.held_out[0]), "not_watched": trial.not_watched}
+
+
+def _lift_by_group(trial: _Trial, strata: _Strata, lift: _Lift, by: str) -> Any:
+    """The groups of all rows that were given, with their lift beside them."""
+    taken = (*RESULT_COLUMNS, *ARMS)
+    if by in taken:
+        raise ParameterError("name_taken", by=by, columns=", ".join(taken))
+    small = trial.opened.units().sums(_none=nw.lit(0.0)).grouped(["_none"]).sort("group")
+    place = {name: at for at, name in enumerate(lift.names)} if strata.groups else {}
+    rows = np.array([place.get(frames.plain(one), -1) for one in small["group"].to_list()], dtype=np.int64)
+    shares = {name: np.where(rows < 0, np.nan, one[rows]) for name, one in zip(ARMS, (lift.treatment, lift.control), strict=True)}
+    columns = {**lift.figures.take(rows).columns(), "rows_left_out": small["lost"].to_numpy().astype(np.int64), **shares}
+    beside = frames.table(trial.units, columns)
+    done = small.select("group").rename({"group": by}).with_columns(*(beside[name] for name in columns))
+    return frames.give_back(frames.same_kind(trial.units, done))
+
+
+# --- money
+
+
+def _margins(history: History, order_items: Any, columns: Columns) -> Frame:
+    """Each order that counts and has items, with its `margin`."""
+    needs = ("order_id", "quantity", "unit_cost")
+    items = frames.open_table(order_items, "order_items", needs=needs, must=needs, columns=named(columns, "order_items"))
+    items = items.with_columns(_cost=nw.col("quantity").cast(nw.Float64) * nw.col("unit_cost").cast(nw.Float64))
+    goods = items.group_by("order_id").agg(_cost=nw.col("_cost").sum())
+    orders = history.rows().join(goods, on="order_id", how="inner")
+    kept = nw.col("net_amount").cast(nw.Float64)
+    if "refund_amount" in orders.collect_schema():
+        kept = kept - nw.col("refund_amount").cast(nw.Float64).fill_null(0.0)
+    orders = orders.with_columns(margin=kept - nw.col("_cost"))
+    has_id = "campaign_id" in orders.collect_schema()
+    return orders.select("customer_id", "at", "margin", *(["campaign_id"] if has_id else [])).filter(
+        ~nw.col("margin").is_null()
+    )
+
+
+def _besides_items(excluded: Mapping[str, int], history: History, margins: Frame) -> dict[str, int]:
+    """The rows left out, and the orders whose margin nobody can tell."""
+    got = frames.row(history.rows().select(all=nw.len()), margins.select(known=nw.len()))
+    missing = int(got["all"]) - int(got["known"])
+    return {**excluded, **({"no_items": missing} if missing else {})}
+
+
+def _campaigns(native: Any, columns: Columns) -> list[Any]:
+    """The campaigns that were sent to anybody."""
+    must = ("campaign_id", "arm")
+    frame = frames.open_table(native, "campaign_sends", needs=must, must=must, columns=named(columns, "campaign_sends"))
+    sent = frame.filter(nw.col("arm") == "treatment", ~CAMPAIGN.is_null())
+    return frames.fetch(sent.select("campaign_id").unique(subset=["campaign_id"]))["campaign_id"].to_list()
+
+
+def _cost(spent: Mapping[Any, float], campaigns: list[Any]) -> float:
+    return sum(spent.get(name, 0.0) for name in campaigns)
+
+
+def _spent(costs: Any, columns: Columns) -> dict[Any, float]:
+    """What each campaign cost."""
+    must = ("campaign_id", "amount")
+    frame = frames.open_table(costs, "costs", needs=must, must=must, columns=named(columns, "costs"))
+    frame = frame.filter(~CAMPAIGN.is_null()).with_columns(amount=nw.col("amount").cast(nw.Float64))
+    found = frames.rows(frame.group_by("campaign_id").agg(amount=nw.col("amount").sum()))
+    return {row["campaign_id"]: row["amount"] or 0.0 for row in found}
+
+
+def _attributed(margins: Frame, campaigns: list[Any]) -> tuple[Numbers, Numbers, Numbers, Any]:
+    """The margin of the orders that carry these campaigns' ids."""
+    chosen = margins.filter(CAMPAIGN.is_in(campaigns)).with_columns(_square=nw.col("margin") * nw.col("margin"))
+    got = frames.row(chosen.select(n=nw.len(), total=nw.col("margin").sum(), squares=nw.col("_square").sum()))
+    total, squares = (np.array([got[name] or 0.0]) for name in ("total", "squares"))
+    return total, *sum_of_parts(total, squares), np.array([int(got["n"])])
+
+
+def _returned(margin: tuple[Numbers, Numbers, Numbers, Any], cost: float, method: str) -> Figures:
+    """(margin − cost) ÷ cost."""
+    value, low, high, n = margin
+    spent = np.array([cost if cost > 0 else np.nan])
+    ends = [(one - spent) / spent for one in (value, low, high)]
+    return Figures(*ends, n, value - spent, spent, method)

@@ -1,0 +1,94 @@
+"""Figures that several tables tell about: columns by table, ids of one type, and what each table left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from crmkit import frames
+from crmkit.errors import ParameterError
+from crmkit.estimate import Definition, Figures, Sums, Window
+from crmkit.frames import Columns, Frame
+from crmkit.reduction import History, Part, Rows, day_after_last, open_rows, summarise
+
+TableColumns = Mapping[str, Columns] | None
+"""Own column names of several tables: `{"orders": {"customer_id": "会員番号"}}`."""
+
+
+def by_table(columns: TableColumns, *tables: str) -> dict[str, Columns]:
+    """Own column names of each of the tables a metric takes.
+
+    Raises:
+        ParameterError: they are not given by table, or of another table.
+    """
+    given = dict(columns or {})
+    for name, own in given.items():
+        if name not in tables or not isinstance(own, Mapping):
+            raise ParameterError("columns_by_table", found=name, tables=", ".join(map(repr, tables)))
+    return {name: given.get(name) for name in tables}
+
+
+def figure_of(
+    part: Part,
+    others: Sequence[Part],
+    figures: Callable[[Sums], Figures],
+    window: Window,
+    definition: Definition,
+    *,
+    by: str | None,
+    unit: str = "share",
+    besides: Sequence[str] = (),
+) -> Any:
+    """A figure of one table whose rows others have added to: what these left out is told, too."""
+    if by is None:
+        return summarise([part, *others], figures, window, definition, unit=unit, besides=besides)
+    for other in others:  # they have no groups; this only warns
+        tell(other.units.source)
+    return summarise(part, figures, window, definition, by=by, unit=unit)
+
+
+def tell(rows: Rows) -> None:
+    """Warn of the faults among the rows that a table left out."""
+    rows.tell(frames.row(rows.left_out()))
+
+
+def same_ids(left: Frame, right: Frame) -> tuple[Frame, Frame]:
+    """Two tables whose `customer_id` is of one type, so that they can be joined; nowhere is it null."""
+    one, other = (frame.collect_schema()["customer_id"] for frame in (left, right))
+    if one == other and one != nw.Unknown:
+        return left, right
+
+    def written(kind: Any) -> nw.Expr:
+        column = nw.col("customer_id")
+        return (column.cast(nw.Int64) if kind.is_float() else column).cast(nw.String)
+
+    return left.with_columns(written(one)), right.with_columns(written(other))
+
+
+def rows_of(
+    native: Any, table: str, key: str, needs: tuple[str, ...], at: str | None, columns: Columns,
+    rules: Mapping[str, nw.Expr] | None = None, by: str | None = None, must: tuple[str, ...] | None = None,
+) -> Rows:  # fmt: skip
+    """An opened table; where nothing tells when, rows without an instant are no fault."""
+    rules = {"no_date": nw.lit(False) if at is None else nw.col(at).is_null(), **(rules or {})}
+    return open_rows(
+        native, table, needs=(key, *needs), must=needs if must is None else must, rules=rules, key=key, by=by,
+        columns=columns,
+    )  # fmt: skip
+
+
+def days_before(history: History, as_of: Any, days: int) -> Window:
+    """The days before `as_of`; all time if there is no order that could say when now is."""
+    until = day_after_last(history) if as_of is None else frames.instant(as_of, "as_of")
+    return Window() if until is None else Window(until - timedelta(days=days), until)
+
+
+def stacked(parts: list[Frame]) -> Frame:
+    """Tables of customers one below the other, their ids of one type."""
+    first = parts[0]
+    for part in parts[1:]:
+        first, _ = same_ids(first, part)
+    return nw.concat([same_ids(first, part)[1] for part in parts], how="vertical")
