@@ -23,6 +23,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.datasets": ("load", "sample"),
     "crmkit.datasets.crm": ("Crm",),
     "crmkit.estimate": ("Estimate",),
+    "crmkit.scorecard": ("kpi_summary",),
     "crmkit.simulator.compare": ("compare",),
     "crmkit.simulator.defects": ("spoil",),
     "crmkit.simulator.score": ("score",),

@@ -163,8 +163,7 @@ class Estimate:
             label=self.label,
             value=self.shown(self.value),
             interval=self.interval,
-            numerator=shown_count(self.numerator),
-            denominator=shown_count(self.denominator),
+            counted=self.counted,
             window=self.window,
         )
 
@@ -174,6 +173,14 @@ class Estimate:
     def label(self) -> str:
         """The metric's name in the language in use."""
         return text(f"metric.{self.definition.id}")
+
+    @property
+    def counted(self) -> str:
+        """What was divided by what; how many were looked at where nothing was divided."""
+        if math.isnan(self.numerator) or math.isnan(self.denominator):
+            return text("estimate.n", n=self.n)
+        key = "estimate.ratio" if self.is_ratio or self.method not in ("wilson", "none") else "estimate.of"
+        return text(key, numerator=shown_count(self.numerator), denominator=shown_count(self.denominator))
 
     @property
     def is_small(self) -> bool:
@@ -207,14 +214,7 @@ class Estimate:
         how = "" if math.isnan(self.low) and math.isnan(self.high) else text(f"interval.{self.method}")
         lines = [
             (text("estimate.interval_label"), f"{self.interval} {how}".strip()),
-            (
-                text("estimate.counted"),
-                text(
-                    "estimate.ratio" if self.is_ratio else "estimate.of",
-                    numerator=shown_count(self.numerator),
-                    denominator=shown_count(self.denominator),
-                ),
-            ),
+            (text("estimate.counted"), self.counted),
             (text("estimate.window"), str(self.window)),
             (text("estimate.definition"), f"{self.definition} [{self.definition.id}]"),
         ]

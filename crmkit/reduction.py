@@ -263,7 +263,7 @@ def middle(
         return _middle_per_group(units, known, statistic, by)
     found = spread(known, "_value")
     counted, excluded, notes = units.sums(_none=nw.lit(0.0), **apart).whole()
-    others = {name: float(_middles(found, name).first().value) for name in STATISTICS if name != statistic}
+    others = {name: float(_middles(found, name).first().value[0]) for name in STATISTICS if name != statistic}
     besides = {**others, **{name: int(counted[name]) for name in apart}}
     figure = _middles(found, statistic).first()
     return figure.estimate(window, definition, unit=unit, excluded=excluded, notes=notes, besides=besides)

@@ -59,7 +59,7 @@ def test_a_figure_speaks_both_languages():
     window = Window(instant("2026-03-01", "start"), instant("2026-04-01", "end"))
     figure = share(5, 10, window, REPEAT, excluded={"cancelled": 2, "test": 0})
     assert str(figure) == (
-        "repeat rate (all customers so far): 50.0% (95% interval 23.7% to 76.3%; 5 / 10; "
+        "repeat rate (all customers so far): 50.0% (95% interval 23.7% to 76.3%; 5 of 10; "
         "2026-03-01 to 2026-04-01 (the end not included))"
     )
     with in_language("ja"):

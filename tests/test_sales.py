@@ -148,7 +148,7 @@ def test_amounts_that_are_none_are_counted_out(engine):
     with pytest.warns(RowsLeftOut, match="infinite"):
         sales = net_sales(engine(frame), refund_basis="order")
     assert float(sales) == 100.0
-    assert dict(sales.excluded) == {"infinite": 2, "negative": 1, "no_amount": 1}
+    assert dict(sales.excluded) == {"infinite": 2, "negative": 1, "amount_missing": 1}
     with pytest.warns(RowsLeftOut):
         value = average_order_value(engine(frame.iloc[:5]))
     assert (value.numerator, value.denominator) == (100.0, 2)  # what was free is an order

@@ -24,7 +24,7 @@ SHIFT = {"bg_nbd": 0, "mbg_nbd": 1}
 NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
 # So near to a point where the formula is 0 ÷ 0 it is taken from both sides, so far away
 NEAR, AROUND = 1e-5, 1e-4
-MOST_A, QUANTILES = 100.0, 64
+MOST, QUANTILES = 100.0, 64
 
 
 class Histories(NamedTuple):
@@ -117,7 +117,7 @@ def orders_if_alive(theta: Numbers, x: Any, T: Any, horizon: Any, shift: int) ->
         total = a + b + shift - 1
         return np.asarray((total + x) / (a - 1) * -_expm1_product(a, z, hyp2f1(total - r, a - 1, total + x, z)))
 
-    if a > MOST_A:
+    if max(r, a) > MOST:
         return _over_leaving(r, alpha, a, b + shift, x, T, horizon)
     # at a = 1, and at a + b = 1 for who never bought again, numerator and denominator vanish together: go around it
     if min(abs(a - 1), abs(a + b + shift - 1)) > NEAR:
@@ -126,7 +126,7 @@ def orders_if_alive(theta: Numbers, x: Any, T: Any, horizon: Any, shift: int) ->
 
 
 def _over_leaving(r: float, alpha: float, a: float, c: float, x: Any, T: Any, horizon: Any) -> Numbers:
-    """The same as a mean over the chance of leaving, at quantiles of its distribution: for a where 2F1 overflows."""
+    """The same as a mean over the chance of leaving, at quantiles of its distribution: where r or a is so great that 2F1 fails."""
     from scipy.special import betaincinv
 
     nodes, weights = np.polynomial.legendre.leggauss(QUANTILES)

@@ -104,7 +104,7 @@ class ShiftedBetaGeometric:
             heterogeneity. Marketing Science 29, 85–93.
         """
         if not (0 <= discount_rate < math.inf):
-            raise ParameterError("below_zero", parameter="discount_rate", value=discount_rate)
+            raise ParameterError("at_least_zero", parameter="discount_rate", value=discount_rate)
         stayed = 0 if periods_stayed is None else int(_periods(periods_stayed, 1))
 
         def shaped(theta: Numbers) -> Numbers:
@@ -159,7 +159,7 @@ def shifted_beta_geometric(survivors: Any, *, period_days: float = 1) -> Shifted
 def _by_period(survivors: Any, period_days: float) -> tuple[Numbers, Numbers]:
     """How many left in period 1, 2, … (place 0 stays empty), and how many were last seen after 0, 1, 2, … periods."""
     if not (0 < period_days < math.inf):
-        raise ParameterError("below_zero", parameter="period_days", value=period_days)
+        raise ParameterError("at_least_zero", parameter="period_days", value=period_days)
     if isinstance(survivors, list | tuple | np.ndarray):
         there = np.asarray(survivors, dtype=np.float64)
         if there.ndim != 1 or not (there >= 0).all() or not np.isfinite(there).all() or (np.diff(there) > 0).any():

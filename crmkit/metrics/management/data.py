@@ -12,6 +12,7 @@ from crmkit import frames, schema
 from crmkit.errors import ColumnError, MissingColumn, ParameterError
 from crmkit.estimate import Definition, shares
 from crmkit.frames import Columns, Frame
+from crmkit.metrics.management.own import there
 from crmkit.reduction import open_rows, summarise, time_window
 from crmkit.schema import EARLIEST_YEAR, Column
 
@@ -193,7 +194,10 @@ def _openable(native: Any, table: str, columns: Columns) -> tuple[Frame, list[tu
     """The columns that can be used, and a finding for each that cannot."""
     model, own = schema.TABLES[table], dict(columns or {})
     good, broken = [], []
+    present = there(native, [one.name for one in model.columns], own)
     for one in model.columns:
+        if one.name not in (*present, *model.required, *own):
+            continue
         mine = {name: source for name, source in own.items() if name == one.name}
         try:
             frames.open_table(native, table, needs=(one.name,), columns=mine)
@@ -201,20 +205,11 @@ def _openable(native: Any, table: str, columns: Columns) -> tuple[Frame, list[tu
         except ColumnError as error:
             broken.append((one.name, "missing_column" if isinstance(error, MissingColumn) else "wrong_type"))
     mine = {name: source for name, source in own.items() if name in good}
-    frame = _present(native, table, good, mine)
+    frame = frames.open_table(native, table, needs=good, columns=mine)
     if not broken:
         return frame, []
     rows = _rows(frame)
     return frame, [(table, column, check, rows, rows) for column, check in broken]
-
-
-def _present(native: Any, table: str, good: list[str], columns: Columns) -> Frame:
-    """The usable columns; a table of none at all still has rows."""
-    try:
-        frame = frames.open_table(native, table, needs=good, columns=columns)
-    except TypeError:
-        raise ParameterError("no_table", found=type(native).__name__) from None
-    return frame
 
 
 def _inside(table: str, frame: Frame) -> Iterator[tuple[str, str, str, int, int]]:

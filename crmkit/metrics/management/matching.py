@@ -314,8 +314,11 @@ def _persons(keyed: Frame, pairs: Frame) -> Frame:
     groups = connected_components(links, directed=False)[1]
     _, first, size = np.unique(groups, return_index=True, return_counts=True)  # ids rise: the first is the least
     linked = {"customer_id": ids, "_person": [ids[first[one]] for one in groups], "_records": size[groups]}
-    joined = keyed.select("customer_id").join(
-        frames.same_kind(keyed, frames.table(keyed, linked)), on="customer_id", how="left"
+    kind = keyed.collect_schema()["customer_id"]
+    lookup = frames.same_kind(keyed, frames.table(keyed, linked))
+    # PyArrow joins only columns of one and the same kind of text
+    joined = keyed.select(nw.col("customer_id").cast(kind)).join(
+        lookup.with_columns(nw.col("customer_id", "_person").cast(kind)), on="customer_id", how="left"
     )
     person = nw.when(nw.col("_person").is_null()).then(FIRST).otherwise(nw.col("_person"))
     return joined.select("customer_id", person_id=person, records=nw.col("_records").fill_null(1))

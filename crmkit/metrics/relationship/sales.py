@@ -312,7 +312,7 @@ def _priced(opened: History) -> History:
     wrong = {
         "infinite": ~(NET.is_finite() & REFUND.is_finite()) & known,
         "negative": ((NET < 0) | (REFUND < 0)) & known,
-        "no_amount": NET.is_null(),
+        "amount_missing": NET.is_null(),
     }
     refunded = {"refunded": (REFUND > 0) & (REFUND >= NET) & known}
     counts = nw.col("counts") & ~nw.any_horizontal(*wrong.values(), ignore_nulls=False)

@@ -302,8 +302,9 @@ def balance(above: Numbers, below: Numbers, n: Numbers) -> Figures:
     p, d = above / known, below / known
     variance = p + d - (p - d) ** 2
     reach = intervals.z() * np.sqrt(np.where(variance > 1e-12, variance, np.nan) / known)
-    made = Figures(p - d, p - d - reach, p - d + reach, n.astype(np.int64), above - below, n, "variance")
-    return made.held(-1, 1).times(100)
+    value, n_whole = 100 * (above - below) / known, n.astype(np.int64)
+    made = Figures(value, value - 100 * reach, value + 100 * reach, n_whole, above - below, n, "variance")
+    return made.held(-100, 100)
 
 
 def _net_promoters(sums: Sums) -> Figures:

@@ -296,7 +296,7 @@ def _partitioned(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> NDArr
 def _people(customers: Any, by: str, until: datetime, columns: Columns) -> Frame:
     """Each customer with their segment by what the customer table says."""
     if customers is None:
-        raise ParameterError("needs_customers", by=by)
+        raise ParameterError("segment_needs_customers", by=by)
     source = {"age_band": "birth_date", "region": "prefecture"}.get(by)
     key, rules = nw.col("customer_id"), {"no_customer": nw.col("customer_id").is_null()}
     if source == "birth_date":

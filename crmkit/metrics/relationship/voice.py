@@ -20,7 +20,6 @@ from crmkit.intervals import z
 from crmkit.metrics.relationship.together import TableColumns, by_table, figure_of, same_ids
 from crmkit.reduction import (
     AT,
-    Part,
     Rows,
     Units,
     middle,
@@ -111,7 +110,7 @@ def rating_summary(
     parameters: dict[str, Any] = {"sources": _words(wanted)}
     unit, figures = ("share", _top2) if method == "top2" else ("points", _mean)
     if method == "shrunk":
-        prior = _prior(part, prior_n, prior_mean)
+        prior = _prior(units, prior_mean)
         parameters |= {"prior_n": prior_n, "prior_mean": f"{prior[0]:.2f}"}
 
         def figures(sums: Sums) -> Figures:
@@ -435,12 +434,14 @@ def _top2(sums: Sums) -> Figures:
     return shares(sums["top"], sums["n"])
 
 
-def _prior(part: Part, prior_n: int, prior_mean: float | None) -> tuple[float, float]:
+def _prior(units: Units, prior_mean: float | None) -> tuple[float, float]:
     """Mean and mean square of the ratings that are added: as spread out as all are, as far as the scale goes."""
-    sums, _, _ = part.whole()
-    n = sums["n"] or np.nan
-    mean = sums["total"] / n
-    variance = sums["squares"] / n - mean**2
+    score = RATING.cast(nw.Float64)
+    rated = units.frame.filter(~RATING.is_null()).select(score=score, square=score * score)
+    found = frames.row(rated.select(n=nw.len(), total=nw.col("score").sum(), squares=nw.col("square").sum()))
+    n = found["n"] or np.nan
+    mean = (found["total"] or 0.0) / n
+    variance = max((found["squares"] or 0.0) / n - mean**2, 0.0)
     centre = mean if prior_mean is None else float(prior_mean)
     return centre, min(variance, (centre - 1) * (5 - centre)) + centre**2
 

@@ -271,7 +271,7 @@ def member_retention_gap(
     figure: Estimate = summarise(wanted, _gap, window, definition, besides=("others_stayed", "others"))
     other = figure.besides["others_stayed"] / figure.besides["others"] if figure.besides["others"] else np.nan
     members = figure.numerator / figure.denominator if figure.denominator else np.nan
-    besides = {"members_rate": float(members), "others_rate": float(other), "others": int(figure.besides["others"])}
+    besides = {"members_rate": float(members), "others_rate": float(other), "other_customers": int(figure.besides["others"])}
     return replace(figure, besides=besides, notes=(*figure.notes, AmbiguousFigure("members_choose")))
 
 
@@ -305,7 +305,7 @@ def _liability(sums: Sums, yen_per_point: float, expected: float | None) -> Figu
 
 def _check_values(yen_per_point: float, expected: float | None) -> None:
     if not 0 <= yen_per_point < np.inf:
-        raise ParameterError("below_zero", parameter="yen_per_point", value=yen_per_point)
+        raise ParameterError("at_least_zero", parameter="yen_per_point", value=yen_per_point)
     if expected is not None and not 0 <= expected <= 1:
         raise ParameterError("not_a_share", parameter="expected_redemption", value=expected)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from crmkit.metrics.service.exposure import (
     hours_between,
     is_merged,
     last_day,
+    marked,
     valid_orders,
 )
 from crmkit.metrics.service.quality import open_lines
@@ -159,9 +160,9 @@ def silent_dissatisfaction_rate(
         frame = _voiced(unhappy.frame, said, days)
         definition = Definition("silent_dissatisfaction_rate.answers", {"within_days": days})
     else:
-        lines = open_lines(cases, orders, window, ("is_defective",), by, names)
+        lines = open_lines(cases, orders, window, ("is_defective",), by, _given(names, "order_items", "orders"))
         unhappy = Units(lines.source, lines.frame.filter(nw.col("is_defective")))
-        frame = _beside_orders(unhappy.frame, said).with_columns(spoke=nw.col("_of_order").fill_null(False))
+        frame = _beside_orders(unhappy.frame, said).with_columns(spoke=marked("_of_order"))
         definition = Definition("silent_dissatisfaction_rate.defects")
     sums = Units(unhappy.source, frame).sums(silent=~nw.col("spoke"), unhappy=nw.lit(1.0))
     made = summarise(sums, lambda total: shares(total["silent"], total["unhappy"]), window, definition, by=by)
@@ -228,7 +229,7 @@ def recovery_effect(
         ... })
         >>> table = recovery_effect(orders, tickets, log, asked, as_of="2026-06-01")
         >>> table[["experience", "csat", "repurchase"]].values.tolist()[:2]
-        [['no_problem', nan, nan], ['solved_fast', 1.0, 1.0]]
+        [['no_problem', nan, 0.0], ['solved_fast', 1.0, 1.0]]
 
     References:
         McCollough & Bharadwaj (1992), The recovery paradox. de Matos, Henrique & Rossi (2007), Service recovery
@@ -242,7 +243,7 @@ def recovery_effect(
     until = frames.instant(as_of, "as_of") if as_of is not None else last_day(sold) or datetime.max
     bought = delivered(orders, names["orders"]).filter(
         within(nw.col("ordered_at"), window) & (nw.col("ordered_at") < until) & ~nw.col("customer_id").is_null()
-        & ~nw.col("_cancelled").fill_null(False) & ~nw.col("_test").fill_null(False)
+        & ~marked("_cancelled") & ~marked("_test")
     )  # fmt: skip
     bought = bought.select("order_id", "customer_id", day=day_number(nw.col("ordered_at")))
     desk, told = _complaints(tickets, ticket_events, until, names)
@@ -250,17 +251,22 @@ def recovery_effect(
     frame = bought.join(told, on="order_id", how="left").join(answers, on="order_id", how="left")
     others: list[Rows] = [sold, desk, asked]
     if order_items is None:
-        frame = frame.with_columns(_defect=nw.lit(False))
+        frame = frame.with_columns(_defect=nw.lit(0))
     else:
-        lines = open_lines(order_items, None, Window(), ("is_defective",), None, {"order_items": names["order_items"]})
+        lines = open_lines(order_items, None, Window(), ("is_defective",), None, _given(names, "order_items"))
         others.append(lines.source)
-        faulty = lines.frame.filter(nw.col("is_defective")).select("order_id", _defect=nw.lit(True))
+        faulty = lines.frame.filter(nw.col("is_defective")).select("order_id", _defect=nw.lit(1))
         frame = frame.join(faulty.unique(subset=["order_id"], keep="any"), on="order_id", how="left")
     frame = frame.join(_come_again(bought, sold, until, horizon_days), on=["customer_id", "day"], how="left")
     watched = (nw.col("day") + horizon_days < _day_number(until)).fill_null(False)
     made = _experiences(frame.with_columns(_watched=watched), fast_hours)
     also_told(None, *others)
     return frames.give_back(frames.same_kind(frame, made))
+
+
+def _given(names: Mapping[str, Columns], *tables: str) -> Names:
+    """Own names of some of the tables, for what opens these."""
+    return {table: names[table] or {} for table in tables}
 
 
 def _open_tickets(tickets: Any, must: Sequence[str], by: str | None, columns: Columns) -> Rows:
@@ -301,26 +307,26 @@ def _voiced(unhappy: Frame, said: Frame, days: int) -> Frame:
             on="customer_id",
             how="inner",
         )
-        near = near.filter((nw.col("opened") - nw.col("day")).abs() <= days).select("survey_id", _near=nw.lit(True))
+        near = near.filter((nw.col("opened") - nw.col("day")).abs() <= days).select("survey_id", _near=nw.lit(1))
         frame = unhappy.join(near.unique(subset=["survey_id"], keep="any"), on="survey_id", how="left")
     else:
-        frame = unhappy.with_columns(_near=nw.lit(False))
-    signs = [nw.col("_near").fill_null(False), ~nw.col("ticket_id").is_null(), nw.col("_of_order").fill_null(False)]
+        frame = unhappy.with_columns(_near=nw.lit(0))
+    signs = [marked("_near"), ~nw.col("ticket_id").is_null(), marked("_of_order")]
     return _beside_orders(frame, said).with_columns(spoke=nw.any_horizontal(*signs, ignore_nulls=False))
 
 
 def _beside_orders(frame: Frame, said: Frame) -> Frame:
-    """Each row, and whether a ticket is about its order: `_of_order` or null."""
+    """Each row, and whether a ticket is about its order: `_of_order`."""
     if "order_id" not in said.collect_schema():
-        return frame.with_columns(_of_order=nw.lit(False))
-    orders = said.filter(~nw.col("order_id").is_null()).select("order_id", _of_order=nw.lit(True))
+        return frame.with_columns(_of_order=nw.lit(0))
+    orders = said.filter(~nw.col("order_id").is_null()).select("order_id", _of_order=nw.lit(1))
     return frame.join(orders.unique(subset=["order_id"], keep="any"), on="order_id", how="left")
 
 
-def _complaints(tickets: Any, ticket_events: Any, until: datetime, names: dict[str, Columns]) -> tuple[Rows, Frame]:
+def _complaints(tickets: Any, ticket_events: Any, until: datetime, names: Mapping[str, Columns]) -> tuple[Rows, Frame]:
     """The orders complained about: whether all is `solved`, and how many `hours` the slowest took."""
     desk = open_tickets(
-        tickets, ticket_events, columns={table: names[table] or {} for table in ("tickets", "ticket_events")},
+        tickets, ticket_events, columns=_given(names, "tickets", "ticket_events"),
         as_of=until, facts=("last_solved_at", "is_solved"), details=("kind", "order_id"), must=("kind", "order_id"),
     )  # fmt: skip
     meant = nw.col("kind").is_in(list(COMPLAINTS)).fill_null(False) & ~nw.col("order_id").is_null()
@@ -351,7 +357,7 @@ def _come_again(bought: Frame, sold: Rows, until: datetime, horizon_days: int) -
 def _experiences(frame: Frame, fast_hours: float) -> nw.DataFrame[Any]:
     """Orders, answers and returns by what became of the order, with their shares; every kind has its row."""
     solved, watched = nw.col("solved"), nw.col("_watched")
-    told = nw.when(solved.is_null() & nw.col("_defect").fill_null(False)).then(4).otherwise(0)
+    told = nw.when(solved.is_null() & marked("_defect")).then(4).otherwise(0)
     told = nw.when(solved == 1).then(nw.when(nw.col("hours") <= fast_hours).then(1).otherwise(2)).otherwise(told)
     told = nw.when(solved == 0).then(3).otherwise(told)
     again = nw.when(watched).then(nw.col("_again").fill_null(0)).otherwise(0)

@@ -60,7 +60,13 @@ def delivered(orders: Any, columns: Columns = None) -> Frame:
     cancelled = (status != "completed") & ~status.is_null() if "status" in found else nw.lit(False)
     test = nw.col("is_test") if "is_test" in found else nw.lit(False)
     once = frame.unique(subset=["order_id"], keep="any")
-    return once.select("order_id", "customer_id", "ordered_at", _cancelled=cancelled, _test=test, _known=nw.lit(True))
+    flags = {"_cancelled": cancelled.cast(nw.Int64), "_test": test.cast(nw.Int64), "_known": nw.lit(1)}
+    return once.select("order_id", "customer_id", "ordered_at", **flags)
+
+
+def marked(name: str) -> nw.Expr:
+    """Whether a mark that a left join may have brought is there: 1, not a flag, for pandas makes objects of flags."""
+    return nw.col(name).fill_null(0) > 0
 
 
 def _once(frame: Any, key: str) -> tuple[Any, Any]:

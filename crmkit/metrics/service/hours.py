@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -22,7 +22,8 @@ from crmkit.frames import Frame, day_number
 from crmkit.reduction import needed, one_of
 
 DAY = 24 * 3600
-EPOCH = 719_468  # frames.day_number of 1970-01-01
+EPOCH = datetime(1970, 1, 1)
+EPOCH_DAY = 719_468  # its frames.day_number
 HOURS = ("calendar", "business")
 Interval = tuple[int, int]
 Calendar = str | Mapping[Any, str] | None
@@ -52,7 +53,7 @@ class Opening:
             for slot, (opens, closes) in enumerate(plan):
                 starts[row, slot], lengths[row, slot] = opens, closes - opens
         whole = lengths.sum(axis=1)
-        found = {"_day": np.arange(first, last + 1) + EPOCH, "_before": np.cumsum(whole) - whole}
+        found = {"_day": np.arange(first, last + 1), "_before": np.cumsum(whole) - whole}
         for slot in range(lengths.shape[1]):
             found |= {f"_opens{slot}": starts[:, slot], f"_length{slot}": lengths[:, slot]}
         return found
@@ -158,8 +159,8 @@ class Clock:
         if opening is None:
             return
         bounds = [frames.instant(at, "at") for at in span if at is not None]
-        bounds = bounds or [datetime(1970, 1, 1)]
-        first, last = ((at.date() - date(1970, 1, 1)).days for at in (min(bounds), max(bounds)))
+        bounds = bounds or [EPOCH]
+        first, last = ((at.date() - EPOCH.date()).days for at in (min(bounds), max(bounds)))
         table = opening.days(first, last)
         self.slots = sum(name.startswith("_opens") for name in table)
         self.days = frames.same_kind(like, frames.table(like, table))
@@ -172,14 +173,12 @@ class Clock:
         return frame
 
     def _read(self, frame: Frame, new: str, at: nw.Expr) -> Frame:
-        known = ~at.is_null()
-        settled = nw.when(known).then(at).otherwise(nw.lit(datetime(1970, 1, 1)))  # pandas cannot cast what is missing
-        day = day_number(settled)
-        second = (settled.dt.hour().cast(nw.Int64) * 60 + settled.dt.minute().cast(nw.Int64)) * 60
-        second = second + settled.dt.second().cast(nw.Int64)
+        second = _seconds(frame, at)
         if self.days is None:
-            return frame.with_columns(**{new: nw.when(known).then(day * DAY + second)})
-        frame = frame.with_columns(_day=nw.when(known).then(day), _second=second)
+            return frame.with_columns(**{new: second})
+        frame = frame.with_columns(_second=second)
+        frame = frame.with_columns(_day=nw.col("_second") // DAY)
+        frame = frame.with_columns(_second=nw.col("_second") - nw.col("_day") * DAY)
         frame = frame.join(self.days, on="_day", how="left")
         passed = nw.col("_before")
         for slot in range(self.slots):
@@ -188,7 +187,15 @@ class Clock:
             open_so_far = nw.when(inside < length).then(inside).otherwise(length)
             passed = passed + nw.when(inside > 0).then(open_so_far).otherwise(0)
         kept = [name for name in frame.collect_schema() if name not in self.looked_up and name != new]
-        return frame.with_columns(**{new: nw.when(known).then(passed)}).select(*kept, new)
+        return frame.with_columns(**{new: passed}).select(*kept, new)
+
+
+def _seconds(frame: Frame, at: nw.Expr) -> nw.Expr:
+    """Whole seconds from 1970 on; null where there is no instant."""
+    if not frame.implementation.is_pyspark():
+        return (at - nw.lit(EPOCH)).dt.total_seconds()
+    day, clock = day_number(at) - EPOCH_DAY, at.dt.hour().cast(nw.Int64) * 60 + at.dt.minute().cast(nw.Int64)
+    return (day * 1440 + clock) * 60 + at.dt.second().cast(nw.Int64)
 
 
 def minutes(start: str, end: str) -> nw.Expr:
@@ -259,18 +266,18 @@ def _plans(calendar: Calendar, known: Sequence[str]) -> list[tuple[int, str]]:
             raise ParameterError("which_calendar", found=", ".join(known))
         calendar = known[0]
     if isinstance(calendar, str):
-        calendar = {datetime(1970, 1, 1): calendar}
+        calendar = {EPOCH: calendar}
     for name in calendar.values():
         one_of("calendar", name, known)
     since = {frames.instant(day, "calendar").date(): name for day, name in calendar.items()}
     if not since:
         raise ParameterError("which_calendar", found=", ".join(known))
-    return [((day - date(1970, 1, 1)).days, since[day]) for day in sorted(since)]
+    return [((day - EPOCH.date()).days, since[day]) for day in sorted(since)]
 
 
 def _closed(rows: Sequence[Mapping[str, Any]]) -> frozenset[int]:
     days = (frames.instant(row["date"], "date").date() for row in rows if row["date"] is not None)
-    return frozenset((day - date(1970, 1, 1)).days for day in days)
+    return frozenset((day - EPOCH.date()).days for day in days)
 
 
 def _week(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[Interval, ...], ...]:

@@ -267,11 +267,11 @@ def recurrence_rate(
     parameters = {"as_of": f"{until:%Y-%m-%d}", "skip_days": skip_days}
     definition = Definition(f"recurrence_rate.{measure}", parameters)
     apart = {"no_action": ACTION.is_null(), "not_compared": ~ACTION.is_null() & (nw.col("compared") == 0)}
-    names = ("after", "before", "orders_after", "expected", "expected2")
-    sums = units.sums(**{name: nw.col(name) for name in names}, **apart)
+    names = ("after", "orders_after", "expected", "expected2")
+    sums = units.sums(**{name: nw.col(name) for name in names}, tickets_before=nw.col("before"), **apart)
     figures, unit = (_ratio, "times") if measure == "ratio" else (_per_1000, "per_1000")
     made = summarise(sums, figures, Window(None, until if as_of is not None else None), definition, by=by, unit=unit,
-                     besides=("before", *apart))  # fmt: skip
+                     besides=("tickets_before", *apart))  # fmt: skip
     return also_told(made, named, sold)
 
 
@@ -282,7 +282,7 @@ def _ratio(sums: Sums) -> Figures:
     known = expected > 0
     expected, expected2 = np.where(known, expected, np.nan), np.where(known, expected2, np.nan)
     low, high = rate_ratio(after, expected2 / expected, expected**2 / expected2, np.ones(len(after)))
-    n = (after + sums["before"]).astype(np.int64)
+    n = (after + sums["tickets_before"]).astype(np.int64)
     return Figures(after / expected, low, high, n, after, expected, "ratio")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from crmkit import frames
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Sums, Window, ratios, shares
 from crmkit.frames import Columns, Frame
-from crmkit.metrics.service.exposure import Names, columns_of, delivered, period_start
+from crmkit.metrics.service.exposure import Names, columns_of, delivered, marked, period_start
 from crmkit.reduction import Rows, Units, needed, one_of, open_rows, summarise, time_window, within
 
 When = Any
@@ -311,7 +311,7 @@ def _with_reviewers(made: Estimate, frame: Frame) -> Estimate:
         return made
     known = frame.filter(~nw.col("reviewer_id").is_null()).with_columns(reviews=nw.lit(1))
     found = frames.rows(known.group_by("reviewer_id").agg(nw.col("y", "x", "reviews").sum()))
-    scores = [one["y"] / one["x"] for one in found if one["reviews"] >= ENOUGH_REVIEWS]
+    scores = [float(one["y"] / one["x"]) for one in found if one["reviews"] >= ENOUGH_REVIEWS]
     besides: dict[str, float] = {"reviewers": len(found)}
     if len(scores) > 1:
         besides |= {"lowest_reviewer": min(scores), "highest_reviewer": max(scores)}
@@ -339,8 +339,8 @@ def open_lines(
         needed("defect_rate", "orders", True if window == Window() else None)
     else:
         frame = frame.join(delivered(orders, columns_of(columns, "orders", TABLES)), on="order_id", how="left")
-        known = nw.col("_known").fill_null(False)
-        reasons = {"no_order": ~known, "cancelled": nw.col("_cancelled"), "test": nw.col("_test"), **reasons}
+        about = {"unknown_order": ~marked("_known"), "cancelled": marked("_cancelled"), "test": marked("_test")}
+        reasons = {**about, **reasons}
         if window != Window():
             reasons["no_date"] = nw.col("ordered_at").is_null()
     reasons = {name: breaks.fill_null(False) for name, breaks in reasons.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, bare, means, shares
 from crmkit.frames import Frame, day_number
-from crmkit.metrics.service.exposure import MERGE_SIGNS, Names, above_zero, columns_of, hours_between, is_merged
-from crmkit.metrics.service.tickets import AT, FROM, KIND, SOLVED, TO, held, open_log, open_tickets
+from crmkit.metrics.service.exposure import MERGE_SIGNS, Names, above_zero, columns_of, hours_between, is_merged, marked
+from crmkit.metrics.service.tickets import AT, KIND, Desk, held, into_solved, open_log, open_tickets, out_of_solved
 from crmkit.reduction import (
     Units,
     one_of,
@@ -56,8 +56,8 @@ def one_touch_resolution_rate(
 
     Returns:
         An `Estimate` (0–1) with Wilson's interval, NaN if nothing is solved; `besides` counts the solved tickets
-        without a public comment. With `by`, a table of the engine's own kind: the group, value, low, high, n, numerator,
-        denominator, rows_left_out.
+        without a public comment. With `by`, a table of the engine's own kind: the group, value, low, high, n,
+        numerator, denominator, rows_left_out.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -150,12 +150,12 @@ def first_contact_resolution_rate(
     details = ("customer_id", "category")
     opened = _open(tickets, ticket_events, by, columns, as_of, ("first_solved_at", "reopens"), details)
     watched = SOLVED_AT < until - timedelta(days=days)
-    reopened, again = nw.col("reopens") > 0, nw.col("_again").fill_null(False)
+    reopened, again = nw.col("reopens") > 0, marked("_again")
     apart = {"reopened": watched & reopened, "came_again": watched & again, "too_young": ~watched}
     definition = Definition("first_contact_resolution_rate.no_repeat", {"repeat_days": days})
-    with held(opened) as asked:  # its tickets are looked at twice
-        frame = _with_repeats(asked.frame, days).filter(within(CREATED, window) & ~SOLVED_AT.is_null())
-        sums = Units(asked.source, frame).sums(above=watched & ~reopened & ~again, below=watched, **apart)
+    with held(cast("Desk", opened.source)) as desk:  # its tickets are looked at twice
+        frame = _with_repeats(desk.units().frame, days).filter(within(CREATED, window) & ~SOLVED_AT.is_null())
+        sums = Units(desk, frame).sums(above=watched & ~reopened & ~again, below=watched, **apart)
         return summarise(sums, _share, window, definition, by=by, besides=tuple(apart))
 
 
@@ -320,7 +320,7 @@ def cost_per_contact(
     window = time_window(start, end)
     amount, day = nw.col("amount").cast(nw.Float64), nw.col("incurred_date")
     rules = {
-        "no_date": day.is_null(), "no_purpose": nw.col("purpose").is_null(), "no_amount": amount.is_null(),
+        "no_date": day.is_null(), "no_purpose": nw.col("purpose").is_null(), "amount_missing": amount.is_null(),
         "infinite": ~amount.is_finite() & ~amount.is_null(), "negative": amount < 0,
     }  # fmt: skip
     booked = open_rows(
@@ -391,18 +391,16 @@ def _with_repeats(frame: Frame, days: int) -> Frame:
     pairs = both.join(created, on=["customer_id", "_category", "_stretch"], how="inner")
     solution, opening = nw.col("solved"), nw.col("created")
     again = pairs.filter((opening > solution) & (hours_between(solution, opening) <= 24 * days))
-    again = again.select("ticket_id", _again=nw.lit(True)).unique(subset=["ticket_id"], keep="any")
+    again = again.select("ticket_id", _again=nw.lit(1)).unique(subset=["ticket_id"], keep="any")
     return frame.join(again, on="ticket_id", how="left")
 
 
 def _thanks(ticket_events: Any, columns: Names, as_of: When, hours: float) -> Frame:
     """How many reopenings of each ticket were solved again soon, without another word of an agent: `_thanks`."""
     until = None if as_of is None else frames.instant(as_of, "as_of")
-    log = open_log(ticket_events, ("status_change", "comment"), columns=columns, until=until).frame
-    moved = KIND == "status_change"
-    was, now = (value.is_in(list(SOLVED)).fill_null(False) for value in (FROM, TO))
-    reopened = log.filter(moved & was & ~now).select("event_id", "ticket_id", reopened=AT)
-    solved = log.filter(moved & ~was & now).select("ticket_id", solved=AT)
+    log = open_log(ticket_events, ("status_change", "answer"), columns=columns, until=until).frame
+    reopened = log.filter(out_of_solved()).select("event_id", "ticket_id", reopened=AT)
+    solved = log.filter(into_solved()).select("ticket_id", solved=AT)
     pairs = reopened.join(solved, on="ticket_id", how="inner").filter(nw.col("solved") >= nw.col("reopened"))
     pairs = pairs.group_by("event_id", "ticket_id", "reopened").agg(nw.col("solved").min())
     pairs = pairs.filter(hours_between(nw.col("reopened"), nw.col("solved")) <= hours)

@@ -40,6 +40,7 @@ Lost = tuple[tuple[str, str, int, int], ...]
 """What was lost of a table: its name, the reason, how many rows, of how many."""
 
 
+FLAGS = ("_merged", "_by_agent")
 MERGING: dict[str, Mark] = {"_merging": ((KIND == "status_change") & (TO == "merged"), nw.lit(1), "sum")}
 _PICK = {"min": nw.Expr.min, "max": nw.Expr.max, "sum": nw.Expr.sum}
 
@@ -158,17 +159,18 @@ def open_desk(
     details: Collection[str] = DETAILS,
     must: Collection[str] = (),
 ) -> Opened:
-    """The ticket table with the wanted details, `created_by` and `_merged`."""
-    names = dict.fromkeys(("ticket_id", "created_at", "created_by", *details, "status", "merged_into_ticket_id"))
+    """The ticket table with the wanted details, and whether a ticket is `_merged` and was opened `_by_agent`."""
+    names = dict.fromkeys(("ticket_id", "created_at", *details, "created_by", "status", "merged_into_ticket_id"))
     opened, lost, span = _open_keyed(tickets, "tickets", "ticket_id", tuple(names), ("created_at", *must), by, columns)
     found = opened.collect_schema()
     signs = [(nw.col("status") == "merged").fill_null(False)] if "status" in found else []
     signs += [~nw.col("merged_into_ticket_id").is_null()] if "merged_into_ticket_id" in found else []
+    by_agent = (nw.col("created_by") == "agent").fill_null(False) if "created_by" in found else nw.lit(False)
     merged = nw.any_horizontal(*signs, ignore_nulls=False) if signs else nw.lit(False)
-    kept = [name for name in names if name not in ("status", "merged_into_ticket_id")]
+    kept = ["ticket_id", "created_at", *details]
     missing = {name: nw.lit(None, nw.String) for name in kept if name not in found}
     kept += ["group"] if by is not None else []
-    opened = opened.with_columns(_merged=merged, **missing).select(*kept, "_merged")
+    opened = opened.with_columns(_merged=merged, _by_agent=by_agent, **missing).select(*kept, *FLAGS)
     return Opened(opened, lost, span, bool(signs))
 
 
@@ -200,15 +202,15 @@ def reduced(opened: Opened, log: Log, marks: Mapping[str, Mark]) -> Frame:
     early = (AT < nw.col("created_at")).fill_null(False)
     kept: dict[str, nw.Expr] = {name: nw.when(met & ~early).then(made) for name, (met, made, _) in marks.items()}
     told = {name: _PICK[how](nw.col(name)) for name, (_, _, how) in marks.items()}
-    told |= {"_known": nw.col("_known").sum(), "_early": nw.col("_early").sum()}
-    kept |= {"_known": (~AT.is_null()).cast(nw.Int64), "_early": (early & ~AT.is_null()).cast(nw.Int64)}
+    told |= {"_known": nw.col("_known").count(), "_early": nw.col("_early").sum()}
+    kept |= {"_known": AT, "_early": (early & ~AT.is_null()).cast(nw.Int64)}
     tickets = opened.frame
     if isinstance(tickets, nw.LazyFrame):  # one join is enough, and its rows are never all there at once
         details = [name for name in tickets.collect_schema() if name != "ticket_id"]
         rows = tickets.join(log.frame, on="ticket_id", how="left").select("ticket_id", *details, **kept)
         frame = rows.group_by("ticket_id").agg(nw.col(*details).min(), **told)
     else:
-        born = tickets.select("ticket_id", "created_at", "created_by")
+        born = tickets.select("ticket_id", "created_at", "_by_agent")
         rows = log.frame.join(born, on="ticket_id", how="inner").select("ticket_id", **kept)
         frame = tickets.join(rows.group_by("ticket_id").agg(**told), on="ticket_id", how="left")
     if not opened.tells_merged:
@@ -269,25 +271,19 @@ def _open_keyed(
     if table == "ticket_events":
         frame, at = frame.rename({"kind": "event_kind"}).filter(_looked_at(kinds)), AT
     none = nw.col(key).is_null() | nw.col("ticket_id").is_null()
-    late = at.is_null() if table == "ticket_events" else nw.lit(False)  # tickets without a date are known all the same
-    # nulls are a value of their own to n_unique
-    found = frames.row(
-        frame.select(
-            seen=nw.len(),
-            none=none.cast(nw.Int64).sum(),
-            undated=(~none & at.is_null()).cast(nw.Int64).sum(),
-            first=at.min(),
-            last=at.max(),
-            ids=nw.when(~(none | late)).then(nw.col(key)).n_unique(),
-        )
-    )
-    seen, nameless, undated = (int(found[name] or 0) for name in ("seen", "none", "undated"))
-    undated = undated if table == "ticket_events" else 0
-    again = seen - nameless - undated - int(found["ids"]) + (nameless + undated > 0)
-    frame = frame.filter(~(none | late)) if nameless + undated else frame
+    # a ticket without a date is known all the same
+    undated = at.is_null() & ~none if table == "ticket_events" else nw.col(key).is_null() & ~none
+    wanted = {"seen": nw.len(), "ids": nw.col(key).n_unique(), "first": at.min(), "last": at.max()}
+    wanted |= {"no_id": none.cast(nw.Int64).sum(), "no_date": undated.cast(nw.Int64).sum()}
+    found = frames.row(frame.select(**wanted))
+    seen, nameless, undated_rows = (int(found[name] or 0) for name in ("seen", "no_id", "no_date"))
+    if nameless + undated_rows:
+        frame = frame.filter(~(none | undated))
+        found |= frames.row(frame.select(ids=nw.col(key).n_unique()))
+    again = seen - nameless - undated_rows - int(found["ids"])
     # looking for repeated rows is slow: only where there are some
     frame = frame.unique(subset=[key], keep="any") if again else frame
-    lost = (("no_id", nameless), ("no_date", undated), ("same_key", again))
+    lost = (("no_id", nameless), ("no_date", undated_rows), ("same_key", again))
     return frame, tuple((table, why, n, seen) for why, n in lost), (found["first"], found["last"])
 
 
@@ -350,7 +346,7 @@ def _marks() -> dict[str, Mark]:
     actor, one = nw.col("actor_type"), nw.lit(1)
     agent = said & (actor == "agent")
     # the opening comment of a ticket that an agent wrote is no reply
-    reply = agent & ((AT > nw.col("created_at")) | ~(nw.col("created_by") == "agent").fill_null(False))
+    reply = agent & ((AT > nw.col("created_at")) | ~nw.col("_by_agent"))
     handed = KIND == "assignment"
     came, left = into_solved(), out_of_solved()
     return {

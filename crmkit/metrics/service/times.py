@@ -1,4 +1,4 @@
-"""How long customers wait: for a reply, for the next one, for the solution. Metrics 50–53 and 61.
+"""How long customers wait for an answer: the first, the next one, or a word that it arrived. Metrics 50, 51 and 61.
 
 Every duration is the difference of two instants of the log, on the calendar's clock or in opening hours, in minutes;
 sub-seconds are cut off. What has not happened yet is set apart and counted, never taken as 0.
@@ -6,94 +6,32 @@ sub-seconds are cut off. What has not happened yet is set apart and counted, nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from crmkit import frames
-from crmkit.estimate import Definition, Figures, Window, means
+from crmkit.errors import ParameterError
+from crmkit.estimate import Definition, Window
 from crmkit.frames import Frame
 from crmkit.metrics.service.exposure import Names
-from crmkit.metrics.service.hours import Clock, hours_wanted, minutes
-from crmkit.metrics.service.tickets import (
-    AT,
-    KIND,
-    Desk,
-    Log,
-    Mark,
-    Opened,
-    desk_of,
-    fact_marks,
-    filled,
-    held,
-    into_solved,
-    neighbour,
-    open_desk,
-    open_log,
-    out_of_solved,
-    reduced,
+from crmkit.metrics.service.hours import minutes
+from crmkit.metrics.service.tickets import AT, KIND, desk_of, held, into_solved, neighbour, reduced
+from crmkit.metrics.service.timing import (
+    BY_AGENT,
+    Hours,
+    Statistic,
+    Timed,
+    When,
+    created_in,
+    minutes_of,
+    timed,
+    typical,
 )
-from crmkit.reduction import STATISTICS, Units, middle, one_of, time_window, within
-from crmkit.spread import spread
-
-When = Any
-Hours = Literal["calendar", "business"]
-Statistic = Literal["median", "p90", "mean"]
-BY_AGENT = (nw.col("created_by") == "agent").fill_null(False)
-# who waits in which states, after dbt_zendesk
-WAITS = {
-    "requester_wait": ("new", "open", "on_hold"),
-    "agent_wait": ("pending",),
-    "agent_work": ("new", "open"),
-    "on_hold": ("on_hold",),
-}
-DURATION_COLUMNS = ("duration", "value", "low", "high", "n", "total_minutes")
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """A desk whose tickets and events can be read on one clock; `by` and `window` as the metric was asked."""
-
-    opened: Opened
-    log: Log
-    clock: Clock
-    hours: str
-    by: str | None
-    until: Any
-
-    def desk(self, facts: Sequence[str], marks: Mapping[str, Mark] | None = None) -> Desk:
-        """The tickets with these facts, and seconds beside the instants among them: `_created`, `_<fact>`."""
-        frame = filled(reduced(self.opened, self.log, {**fact_marks(facts), **(marks or {})}), facts)
-        ends = {f"_{name}": name for name in facts if name.endswith("_at")}
-        frame = self.clock.read(frame, {"_created": "created_at", **ends})
-        return desk_of(frame, self.opened, self.log, self.until)
-
-
-def timed(
-    metric: str,
-    tickets: Any,
-    ticket_events: Any,
-    kinds: Sequence[str],
-    *,
-    hours: str,
-    business_hours: Any,
-    holidays: Any,
-    by: str | None,
-    columns: Names,
-    kind: str | None = None,
-    as_of: When = None,
-) -> Timed:
-    """Open both tables and set the clock; `kinds` of events to read."""
-    opening = hours_wanted(hours, business_hours, holidays, metric)
-    details = ("created_by",) if kind is None else ("created_by", "kind")
-    must = () if kind is None else ("kind",)
-    opened = open_desk(tickets, by=by, columns=columns, details=details, must=must)
-    until = None if as_of is None else frames.instant(as_of, "as_of")
-    log = open_log(ticket_events, opened.kinds(kinds), columns=columns, until=until)
-    clock = Clock(opened.frame, opening, (*opened.span, *log.span))
-    return Timed(opened, log, clock, hours, by, until)
+from crmkit.reduction import STATISTICS, Units, one_of, time_window
 
 
 def first_reply_time(
@@ -215,53 +153,7 @@ def _reply(
     waited = nw.when(wanted).then(minutes("_created", f"_{fact}"))
     apart = {"unanswered": wanted & nw.col(f"_{fact}").is_null()}
     apart |= {} if agent_created else {"agent_created": BY_AGENT}
-    return _figure(opened, desk, waited, Definition(f"{metric}.{opened.hours}"), statistic, window, kind, apart)
-
-
-def _figure(
-    opened: Timed,
-    desk: Desk,
-    value: nw.Expr,
-    definition: Definition,
-    statistic: str,
-    window: Window,
-    kind: str | None,
-    apart: Mapping[str, nw.Expr],
-) -> Any:
-    """A statistic of the minutes of the tickets created in the window; the log is read once."""
-    one_of("statistic", statistic, STATISTICS)
-    inside = within(nw.col("created_at"), window)
-    inside = inside if kind is None else inside & (nw.col("kind") == kind).fill_null(False)
-    flags = {name: met.cast(nw.Int64) for name, met in apart.items()}
-    kept = ["created_at", "_merged", "_known", "_early", "counts", *(["group"] if opened.by is not None else [])]
-    kept += ["kind"] if kind is not None else []
-    lean = replace(desk, frame=desk.frame.with_columns(minutes=value, **flags).select(*kept, "minutes", *apart))
-    with held(lean) as kept_desk:
-        seen = {name: nw.col(name) > 0 for name in apart}
-        return typical(kept_desk.units(inside), window, definition, statistic, opened.by, **seen)
-
-
-def typical(
-    units: Units, window: Window, definition: Definition, statistic: str, by: str | None, **apart: nw.Expr
-) -> Any:
-    """A statistic of the column `minutes`, with the other two beside it; what is set `apart` is counted."""
-    if by is not None:
-        return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by)
-    found = spread(units.frame.filter(~nw.col("minutes").is_null()), "minutes")
-    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **apart).whole()
-    made = {name: _one(found, name) for name in STATISTICS}
-    besides: dict[str, float] = {name: figures.value[0].item() for name, figures in made.items() if name != statistic}
-    besides |= {name: int(counted[name]) for name in apart}
-    return made[statistic].estimate(window, definition, unit="minutes", excluded=excluded, notes=notes, besides=besides)
-
-
-def _one(found: Mapping[str, Any], statistic: str) -> Figures:
-    """One statistic of what `spread` found in the whole table; no row at all is a figure without data."""
-    n = found["n"]
-    if statistic == "mean":
-        return means(n, found["total"], found["squares"]).first()
-    ends = found[f"{statistic}_low"], found[f"{statistic}_high"]
-    return Figures(found[statistic], *ends, n, np.full(len(n), np.nan), n, "order").first()
+    return minutes_of(opened, desk, waited, Definition(f"{metric}.{opened.hours}"), statistic, window, kind, apart)
 
 
 def next_reply_time(
@@ -318,8 +210,7 @@ def next_reply_time(
     one_of("statistic", statistic, STATISTICS)
     desk = desk_of(reduced(opened.opened, opened.log, {}), opened.opened, opened.log)
     runs = opened.clock.read(_runs(opened.log.frame), {"_from": "occurred_at", "_to": "after_at"})
-    inside = within(nw.col("created_at"), window)
-    inside = inside if kind is None else inside & (nw.col("kind") == kind).fill_null(False)
+    inside = created_in(window, kind)
     inside = inside if agent_created else inside & ~BY_AGENT
     with held(desk) as whole:
         units = whole.units(inside)
@@ -349,127 +240,61 @@ def _runs(log: Frame) -> Frame:
     return steps.select("ticket_id", "occurred_at", "after_what", "after_at", opening=nw.col("before").is_null())
 
 
-def first_resolution_time(
+def wait_band(
+    survey_responses: Any,
     tickets: Any,
     ticket_events: Any,
     *,
+    bands: Sequence[float] = (60, 240, 1440),
     hours: Hours = "calendar",
     business_hours: Any = None,
     holidays: Any = None,
-    statistic: Statistic = "median",
-    start: When = None,
-    end: When = None,
-    kind: str | None = None,
-    by: str | None = None,
+    name: str = "wait_band",
     columns: Names = None,
 ) -> Any:
-    """Minutes from a ticket's creation to its first solution, whether that held or not.
+    """The answers to surveys with one more column: how long the customer had waited for the first reply to the ticket.
 
     Args:
-        tickets, ticket_events, hours, business_hours, holidays, statistic, start, end, kind, by, columns: As for
-            `first_reply_time`; solved means moved to solved, or to closed without that.
+        survey_responses: One row per invitation, with `ticket_id`.
+        tickets, ticket_events, hours, business_hours, holidays: As for `first_reply_time`.
+        bands: Where one band ends and the next begins, in minutes, ascending; a wait of just that long is in the first.
+        name: Name of the new column.
+        columns: Own names of ticket columns, or `{"tickets": {…}, "ticket_events": {…}}`.
 
     Returns:
-        As `first_reply_time`; in `besides` the tickets never solved (`unsolved`).
+        The same kind of table; the bands are texts that sort by length, such as "0060-0240"; null where there is no
+        ticket, no reply to it, or an agent opened it.
 
     Raises:
-        MissingColumn, WrongType, ParameterError: as for `first_reply_time`.
+        MissingColumn, WrongType, ParameterError: as for `first_reply_time`, or bands that do not ascend.
 
     Examples:
         >>> import pandas as pd
         >>> tickets = pd.DataFrame({"ticket_id": ["T1"], "created_at": pd.to_datetime(["2026-03-06 17:30"])})
         >>> events = pd.DataFrame({
-        ...     "event_id": ["E1"], "ticket_id": "T1", "kind": "status_change", "is_public": False,
-        ...     "occurred_at": pd.to_datetime(["2026-03-09 11:00"]),
-        ...     "actor_type": ["agent"], "from_value": "open", "to_value": "solved",
+        ...     "event_id": ["E1"], "ticket_id": "T1", "kind": "comment", "is_public": True,
+        ...     "occurred_at": pd.to_datetime(["2026-03-06 19:00"]),
+        ...     "actor_type": ["agent"], "from_value": None, "to_value": None,
         ... })
-        >>> float(first_resolution_time(tickets, events))
-        3930.0
-
-    References:
-        dbt_zendesk, "first resolution".
+        >>> wait_band(pd.DataFrame({"survey_id": ["S1"], "ticket_id": ["T1"]}), tickets, events)["wait_band"].to_list()
+        ['0060-0240']
     """
-    window = time_window(start, end)
-    opened = timed("first_resolution_time", tickets, ticket_events, ("status_change",), hours=hours,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
-    desk = opened.desk(("first_solved_at",))
-    apart = {"unsolved": nw.col("first_solved_at").is_null()}
-    definition = Definition(f"first_resolution_time.{hours}")
-    return _figure(opened, desk, minutes("_created", "_first_solved_at"), definition, statistic, window, kind, apart)
-
-
-def full_resolution_time(
-    tickets: Any,
-    ticket_events: Any,
-    *,
-    open_only: bool = False,
-    hours: Hours = "calendar",
-    business_hours: Any = None,
-    holidays: Any = None,
-    statistic: Statistic = "median",
-    start: When = None,
-    end: When = None,
-    as_of: When = None,
-    kind: str | None = None,
-    by: str | None = None,
-    columns: Names = None,
-) -> Any:
-    """Minutes from a ticket's creation to its last solution; of the tickets that are solved in the end.
-
-    Args:
-        tickets, ticket_events, hours, business_hours, holidays, statistic, start, end, kind, by, columns: As for
-            `first_resolution_time`.
-        open_only: Leave out the time in which a reopened ticket was thought to be solved.
-        as_of: When a ticket has to be solved: what comes then or later is not looked at; `None` = the end of the log.
-
-    Returns:
-        As `first_reply_time`; in `besides` the tickets not solved at `as_of` (`unsolved`), and with `open_only` those
-        whose log contradicts itself (`contradictory`).
-
-    Raises:
-        MissingColumn, WrongType, ParameterError: as for `first_reply_time`.
-
-    Examples:
-        >>> import pandas as pd
-        >>> tickets = pd.DataFrame({"ticket_id": ["T1"], "created_at": pd.to_datetime(["2026-03-06 09:00"])})
-        >>> events = pd.DataFrame({
-        ...     "event_id": ["1", "2", "3"], "ticket_id": "T1", "kind": "status_change", "is_public": False,
-        ...     "occurred_at": pd.to_datetime(["2026-03-06 10:00", "2026-03-06 12:00", "2026-03-06 12:30"]),
-        ...     "actor_type": "agent", "from_value": ["open", "solved", "open"],
-        ...     "to_value": ["solved", "open", "solved"],
-        ... })
-        >>> float(full_resolution_time(tickets, events)), float(full_resolution_time(tickets, events, open_only=True))
-        (210.0, 90.0)
-
-    References:
-        dbt_zendesk, "full resolution" and, without the gaps, "solve time".
-    """
-    window = time_window(start, end)
-    opened = timed("full_resolution_time", tickets, ticket_events, ("status_change",), hours=hours, as_of=as_of,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
-    apart = {"unsolved": ~nw.col("is_solved")}
-    if open_only:
-        desk = _with_log_clock(opened).desk(("is_solved", "last_solved_at"), _open_marks())
-        sound = nw.col("times_solved") == nw.col("reopens") + 1
-        lasted, apart["contradictory"] = OPEN_SECONDS / 60, nw.col("is_solved") & ~sound
-        value = nw.when(nw.col("is_solved") & sound).then(lasted)
-    else:
-        desk = opened.desk(("is_solved", "last_solved_at"))
-        value = nw.when(nw.col("is_solved")).then(minutes("_created", "_last_solved_at"))
-    definition = Definition(f"full_resolution_time.{hours}{'_open' if open_only else ''}")
-    return _figure(opened, desk, value, definition, statistic, window, kind, apart)
-
-
-# each move into solved adds the seconds passed by then, each move out takes them off again
-OPEN_SECONDS = nw.col("_came_at") - nw.col("_left_at").fill_null(0) - nw.col("_created")
-
-
-def _open_marks() -> dict[str, Mark]:
-    second = nw.col("_second_at")
-    return {"_came_at": (into_solved(), second, "sum"), "_left_at": (out_of_solved(), second, "sum")}
-
-
-def _with_log_clock(opened: Timed) -> Timed:
-    """With the seconds of each event, `_second_at`."""
-    log = opened.clock.read(opened.log.frame, {"_second_at": "occurred_at"})
-    return replace(opened, log=replace(opened.log, frame=log))
+    ends = [float(end) for end in bands]
+    if not ends or ends[0] <= 0 or any(low >= high for low, high in pairwise(ends)):
+        raise ParameterError("bands", value=tuple(bands))
+    opened = timed("wait_band", tickets, ticket_events, ("answer",), hours=hours, business_hours=business_hours,
+                   holidays=holidays, by=None, columns=columns)  # fmt: skip
+    units = opened.desk(("first_reply_at",)).units(~BY_AGENT)
+    wait = minutes("_created", "_first_reply_at")
+    width = max(4, len(f"{ends[-1]:.0f}"))
+    band = nw.lit(f"{ends[-1]:0{width}.0f}-")
+    for low, high in zip(reversed([0.0, *ends[:-1]]), reversed(ends), strict=True):
+        band = nw.when(wait <= high).then(nw.lit(f"{low:0{width}.0f}-{high:0{width}.0f}")).otherwise(band)
+    waits = units.frame.filter(~wait.is_null()).select(_ticket="ticket_id", **{name: band})
+    frames.open_table(survey_responses, "survey_responses", needs=("ticket_id",), must=("ticket_id",))  # for its checks
+    whole: Any = nw.from_native(survey_responses)
+    kept = [column for column in whole.collect_schema() if column != name]
+    eager = isinstance(whole, nw.DataFrame)
+    whole = whole.select(*kept).with_row_index("_row") if eager else whole.select(*kept)
+    banded = whole.join(waits, left_on="ticket_id", right_on="_ticket", how="left")
+    return frames.give_back((banded.sort("_row") if eager else banded).select(*kept, name))

@@ -1,0 +1,130 @@
+"""Tickets and log on one clock, and the statistics of the minutes between their instants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from crmkit import frames
+from crmkit.estimate import Definition, Figures, Window, means
+from crmkit.metrics.service.exposure import Names
+from crmkit.metrics.service.hours import Clock, hours_wanted
+from crmkit.metrics.service.tickets import (
+    Desk,
+    Log,
+    Mark,
+    Opened,
+    desk_of,
+    fact_marks,
+    filled,
+    held,
+    open_desk,
+    open_log,
+    reduced,
+)
+from crmkit.reduction import STATISTICS, Units, middle, one_of, within
+from crmkit.spread import spread
+
+When = Any
+Hours = Literal["calendar", "business"]
+Statistic = Literal["median", "p90", "mean"]
+BY_AGENT = nw.col("_by_agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A desk whose tickets and events can be read on one clock; `by` and `window` as the metric was asked."""
+
+    opened: Opened
+    log: Log
+    clock: Clock
+    hours: str
+    by: str | None
+    until: Any
+
+    def desk(self, facts: Sequence[str], marks: Mapping[str, Mark] | None = None) -> Desk:
+        """The tickets with these facts, and seconds beside the instants among them: `_created`, `_<fact>`."""
+        frame = filled(reduced(self.opened, self.log, {**fact_marks(facts), **(marks or {})}), facts)
+        ends = {f"_{name}": name for name in facts if name.endswith("_at")}
+        frame = self.clock.read(frame, {"_created": "created_at", **ends})
+        return desk_of(frame, self.opened, self.log, self.until)
+
+
+def timed(
+    metric: str,
+    tickets: Any,
+    ticket_events: Any,
+    kinds: Sequence[str],
+    *,
+    hours: str,
+    business_hours: Any,
+    holidays: Any,
+    by: str | None,
+    columns: Names,
+    kind: str | None = None,
+    details: Sequence[str] = (),
+    as_of: When = None,
+) -> Timed:
+    """Open both tables and set the clock; `kinds` of events to read."""
+    opening = hours_wanted(hours, business_hours, holidays, metric)
+    must: tuple[str, ...] = () if kind is None else ("kind",)
+    opened = open_desk(tickets, by=by, columns=columns, details=(*details, *must), must=must)
+    until = None if as_of is None else frames.instant(as_of, "as_of")
+    log = open_log(ticket_events, opened.kinds(kinds), columns=columns, until=until)
+    clock = Clock(opened.frame, opening, (*opened.span, *log.span))
+    return Timed(opened, log, clock, hours, by, until)
+
+
+def minutes_of(
+    opened: Timed,
+    desk: Desk,
+    value: nw.Expr,
+    definition: Definition,
+    statistic: str,
+    window: Window,
+    kind: str | None,
+    apart: Mapping[str, nw.Expr],
+) -> Any:
+    """A statistic of the minutes of the tickets created in the window; the log is read once."""
+    one_of("statistic", statistic, STATISTICS)
+    inside = created_in(window, kind)
+    flags = {name: met.cast(nw.Int64) for name, met in apart.items()}
+    kept = ["created_at", "_merged", "_known", "_early", "counts", *(["group"] if opened.by is not None else [])]
+    kept += ["kind"] if kind is not None else []
+    lean = replace(desk, frame=desk.frame.with_columns(minutes=value, **flags).select(*kept, "minutes", *apart))
+    with held(lean) as kept_desk:
+        seen = {name: nw.col(name) > 0 for name in apart}
+        return typical(kept_desk.units(inside), window, definition, statistic, opened.by, **seen)
+
+
+def created_in(window: Window, kind: str | None) -> nw.Expr:
+    """Whether a ticket was created in the window, and is of the kind if one is asked for."""
+    inside = within(nw.col("created_at"), window)
+    return inside if kind is None else inside & (nw.col("kind") == kind).fill_null(False)
+
+
+def typical(
+    units: Units, window: Window, definition: Definition, statistic: str, by: str | None, **apart: nw.Expr
+) -> Any:
+    """A statistic of the column `minutes`, with the other two beside it; what is set `apart` is counted."""
+    if by is not None:
+        return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by)
+    found = spread(units.frame.filter(~nw.col("minutes").is_null()), "minutes")
+    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **apart).whole()
+    made = {name: one_statistic(found, name).first() for name in STATISTICS}
+    besides: dict[str, float] = {name: figures.value[0].item() for name, figures in made.items() if name != statistic}
+    besides |= {name: int(counted[name]) for name in apart}
+    return made[statistic].estimate(window, definition, unit="minutes", excluded=excluded, notes=notes, besides=besides)
+
+
+def one_statistic(found: Mapping[str, Any], statistic: str) -> Figures:
+    """One statistic of what `spread` found, for each of its groups."""
+    n = found["n"]
+    if statistic == "mean":
+        return means(n, found["total"], found["squares"])
+    ends = found[f"{statistic}_low"], found[f"{statistic}_high"]
+    return Figures(found[statistic], *ends, n, np.full(len(n), np.nan), n, "order")

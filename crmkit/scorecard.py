@@ -1,0 +1,134 @@
+"""The key figures of a theme in one table, for a glance at a shop: what can be had from the tables at hand, and why not the rest."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from crmkit import frames, metrics
+from crmkit.errors import CrmkitError, ParameterError
+from crmkit.reduction import one_of, time_window
+from crmkit.texts import text
+
+Ask = tuple[str, tuple[str, ...], dict[str, Any]]
+ORDERS, DESK = ("orders",), ("tickets", "ticket_events")
+ASKED: dict[str, tuple[Ask, ...]] = {
+    "relationship": (
+        ("active_customers", ORDERS, {}),
+        ("new_customers", ORDERS, {}),
+        ("net_sales", ORDERS, {}),
+        ("average_order_value", ORDERS, {}),
+        ("purchase_frequency", ORDERS, {}),
+        ("csat", ("survey_responses",), {}),
+        ("nps", ("survey_responses",), {"scope": "relational"}),
+        ("survey_response_rate", ("survey_responses",), {}),
+        ("rating_summary", ("feedback",), {}),
+        ("review_rate", ("feedback", "orders"), {}),
+        ("referral_rate", ("referrals", "orders"), {}),
+        ("cac", ("costs", "orders"), {}),
+    ),
+    "management": (
+        ("consent_rate", ("customers",), {}),
+        ("lead_conversion_rate", ("leads",), {}),
+        ("first_contact_time", ("leads",), {}),
+        ("contact_coverage", ("customers", "interactions", "campaign_sends"), {}),
+        ("offer_acceptance_rate", ("interactions",), {}),
+    ),
+    "retention": (
+        ("repeat_rate", ORDERS, {}),
+        ("repeater_share", ORDERS, {}),
+        ("repurchase_rate", ORDERS, {"horizon_days": 90}),
+        ("retention_rate", ORDERS, {}),
+        ("reactivation_rate", ORDERS, {}),
+        ("recurring_revenue_share", ORDERS, {}),
+        ("churn_rate", ("subscriptions",), {}),
+        ("net_revenue_retention", ("subscriptions",), {}),
+        ("program_participation_rate", ("customers", "loyalty_events"), {}),
+    ),
+    "service": (
+        ("ticket_volume", ("tickets",), {}),
+        ("contact_rate", ("tickets", "orders"), {}),
+        ("first_reply_time", DESK, {}),
+        ("full_resolution_time", DESK, {}),
+        ("first_contact_resolution_rate", DESK, {}),
+        ("reopen_rate", DESK, {}),
+        ("backlog", DESK, {}),
+        ("complaint_rate", ("tickets", "orders"), {}),
+        ("qa_score", ("quality_reviews",), {}),
+        ("cost_per_contact", ("costs", "tickets"), {}),
+        ("csat", ("survey_responses",), {}),
+    ),
+}
+NUMBERS = ("value", "low", "high", "n")
+
+
+def kpi_summary(tables: Mapping[str, Any], *, theme: str, start: Any, end: Any) -> Any:
+    """The key figures of one theme over a window, each with its interval.
+
+    Args:
+        tables: The tables by their names in the data model, e.g. `crm.tables`, in any engine.
+        theme: "relationship", "management", "retention" or "service".
+        start, end: The window `[start, end)`; figures about one moment are taken at its end.
+
+    Returns:
+        A table of the engine's own kind, one row per figure: `metric`, `label`, `value`, `low`, `high`, `n`, `unit`,
+        and in `note` why there is no number, or what there is to know.
+
+    Raises:
+        ParameterError: an unknown theme, a start that is not before the end, or no table at all.
+
+    Examples:
+        >>> import crmkit
+        >>> tables = {"orders": crmkit.sample("ten_customers").orders}
+        >>> table = kpi_summary(tables, theme="retention", start="2026-03-01", end="2026-04-01")
+        >>> dict(zip(table["metric"], table["value"]))["repeat_rate"]
+        0.5
+    """
+    one_of("theme", theme, tuple(ASKED))
+    window = time_window(start, end)
+    if not tables:
+        raise ParameterError("needed", metric="kpi_summary", parameter="tables")
+    rows = [_row(ask, tables, {"start": window.start, "end": window.end, "as_of": window.end}) for ask in ASKED[theme]]
+    first = frames.as_frame(next(iter(tables.values())))
+    kinds: dict[str, Any] = {
+        "metric": object,
+        "label": object,
+        **dict.fromkeys(NUMBERS, float),
+        "unit": object,
+        "note": object,
+    }
+    columns = {name: np.array([row[name] for row in rows], kind) for name, kind in kinds.items()}
+    return frames.give_back(frames.same_kind(first, frames.table(first, columns)))
+
+
+def _row(ask: Ask, tables: Mapping[str, Any], window: Mapping[str, Any]) -> dict[str, Any]:
+    """One figure, or why there is none."""
+    name, needs, fixed = ask
+    none = {"metric": name, "label": name, **dict.fromkeys(NUMBERS, math.nan), "n": 0, "unit": ""}
+    missing = [table for table in needs if table not in tables]
+    if missing:
+        return none | {"note": text("scorecard.no_table", tables=", ".join(missing))}
+    make = metrics.metric(name)
+    known = inspect.signature(make).parameters
+    given = {parameter: value for parameter, value in window.items() if parameter in known}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said in the note
+            made = make(*(tables[table] for table in needs), **given, **fixed)
+    except CrmkitError as error:
+        return none | {"note": str(error)}
+    note = " ".join(
+        [*(str(told) for told in made.notes), *([text("estimate.small", n=made.n)] if made.is_small else [])]
+    )
+    return {
+        "metric": name,
+        "label": made.label,
+        **{key: getattr(made, key) for key in NUMBERS},
+        "unit": made.unit,
+        "note": note,
+    }
