@@ -32,11 +32,16 @@ class Peer:
 ENVIRONMENTS = {
     "bench-peers": ("lifetimes==0.11.3", "openretailscience==0.48.1", "pandas==2.3.3", "pyarrow==25.0.1"),
     "bench-peers-pandas3": ("clvkit==0.2.1", "pandas==3.1.1", "pyarrow==26.0.0"),
+    "bench-survival": ("lifelines==0.30.0", "mlxtend==0.23.4", "pandas==2.3.3", "pyarrow==25.0.1"),
+    "bench-pymc": ("pymc-marketing==0.17.1", "pyarrow==25.0.1"),
     "bench-generators": ("jafgen==0.4.14", "leadforge==1.0.0", "faker==40.54.0"),
 }
 PEERS = (
-    Peer("lifetimes", "bench-peers", ("repeat_rate",)),
-    Peer("clvkit", "bench-peers-pandas3", ("repeat_rate", "cohorts")),
+    Peer("lifetimes", "bench-peers", ("repeat_rate", "summary", "bg_nbd")),
+    Peer("clvkit", "bench-peers-pandas3", ("repeat_rate", "cohorts", "summary", "bg_nbd")),
+    Peer("pymc-marketing", "bench-pymc", ("summary",)),
+    Peer("lifelines", "bench-survival", ("kaplan_meier",)),
+    Peer("mlxtend", "bench-survival", ("association_lift",)),
     Peer("openretailscience", "bench-peers", ("cohorts",)),
 )
 
@@ -104,6 +109,61 @@ def _cohorts_openretailscience(orders: Any) -> float:
     return float(CohortAnalysis(valid, aggregation_column="customer_id", period="month").df.sum().sum())
 
 
+def _summary_lifetimes(orders: Any) -> float:
+    from lifetimes.utils import summary_data_from_transaction_data
+
+    orders = _valid(orders)
+    end = orders["ordered_at"].max()
+    made = summary_data_from_transaction_data(orders, "customer_id", "ordered_at", observation_period_end=end)
+    return float(made["frequency"].sum())
+
+
+def _summary_clvkit(orders: Any) -> float:
+    from clvkit.customer_base import CustomerBase
+
+    base = CustomerBase.from_transactions(_valid(orders), datetime_col="ordered_at", amount_col=None)
+    return float(base.to_pandas()["frequency"].sum())
+
+
+def _summary_pymc_marketing(orders: Any) -> float:
+    from pymc_marketing.clv.utils import rfm_summary
+
+    return float(rfm_summary(_valid(orders), "customer_id", "ordered_at", time_unit="D")["frequency"].sum())
+
+
+def _bg_nbd_lifetimes(summary: Any) -> float:
+    from lifetimes import BetaGeoFitter
+
+    return float(BetaGeoFitter().fit(summary["frequency"], summary["recency"], summary["T"]).params_["r"])
+
+
+def _bg_nbd_clvkit(summary: Any) -> float:
+    from clvkit.models import BGNBD
+
+    fit = BGNBD().fit(summary)
+    return float(getattr(fit, "params_", fit.params)["r"])
+
+
+def _kaplan_meier_lifelines(lives: Any) -> float:
+    from lifelines import KaplanMeierFitter
+
+    return float(KaplanMeierFitter().fit(lives["days"], lives["ended"]).predict(180))
+
+
+def _association_lift_mlxtend(items: Any) -> float:
+    """Sum of the supports of all pairs, each once in both directions, as crmkit lists them."""
+    from mlxtend.frequent_patterns import apriori
+    from mlxtend.preprocessing import TransactionEncoder
+
+    encoder = TransactionEncoder()
+    baskets = items.groupby("order_id")["product_id"].agg(list)
+    import pandas as pd
+
+    table = pd.DataFrame.sparse.from_spmatrix(encoder.fit(baskets).transform(baskets, sparse=True))
+    found = apriori(table, min_support=0.001, max_len=2, low_memory=False)
+    return float(found.loc[found["itemsets"].map(len) == 2, "support"].sum())
+
+
 def _valid(orders: Any) -> Any:
     """None of the peers knows about cancelled orders: their users leave them out first."""
     return orders.loc[(orders["status"] == "completed") & (orders["net_amount"] >= 0), ["customer_id", "ordered_at"]]
@@ -117,7 +177,7 @@ def _inside(package: str, question: str, path: str) -> None:
 
     warnings.simplefilter("ignore")
     orders = pd.read_parquet(path)
-    answer = globals()[f"_{question}_{package}"]
+    answer = globals()[f"_{question}_{package}".replace("-", "_")]
     value, times = answer(orders), []
     for _ in range(TIMES):
         begun = time.perf_counter()

@@ -31,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import by_hand
+import heavy
 import peers
 import simulator
 import tables
@@ -78,7 +79,12 @@ def main() -> int:
     """Measure what was asked for, say it and write it down; 1 if a number differs, 0 also where a target is missed."""
     options = _options()
     found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": []}
-    found |= {"key_to_picture": {}, "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
+    found |= {
+        "heavy": [],
+        "growth": [],
+        "key_to_picture": {},
+        "simulator": {"on_disk": [], "in_memory": [], "peers": []},
+    }
     warnings.simplefilter("ignore")  # crmkit's notes about the data, PySpark's about pandas
     try:
         if "metrics" in options.parts:
@@ -87,6 +93,11 @@ def main() -> int:
             found["import"] = _measure_import()
         if "peers" in options.parts:
             found["peers"] = _measure_peers(min(options.rows), options.folder)
+        if "heavy" in options.parts:
+            rows = max(options.rows)
+            heavy.measure(rows, options.folder, found["heavy"], _say, _asked)
+        if "growth" in options.parts:
+            heavy.measure_growth(options.growth, options.folder, found["growth"], _say)
         if "browser" in options.parts:
             found["key_to_picture"] = _measure_browser()
         if {"simulator", "generators"} & set(options.parts):
@@ -108,15 +119,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--customers", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes of the worlds on disk"
     )
+    parser.add_argument(
+        "--growth", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000], help="rows on the disk"
+    )
     parser.add_argument("--in-memory", type=int, nargs="+", default=[2_000, 10_000], help="sizes of those in memory")
     parser.add_argument("--quick", action="store_true", help="small tables and worlds: to see that all of this runs")
-    parts = ("metrics", "import", "peers", "browser", "simulator", "generators")
+    parts = ("metrics", "import", "peers", "heavy", "growth", "browser", "simulator", "generators")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all of them")
     parser.add_argument("--out", type=Path, default=ROOT / ".build" / "bench.json")
     parser.add_argument("--folder", type=Path, default=ROOT / ".build" / "bench", help="where the tables are kept")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.customers, options.in_memory = [200_000], [300], [300]
+        options.growth = [200_000, 400_000]
     return options
 
 
@@ -266,6 +281,12 @@ def _measure_peers(rows: int, folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _asked(package: str, question: str, path: Path) -> dict[str, Any]:
+    """A peer's answer to a question about a file."""
+    peer = next(one for one in peers.PEERS if one.package == package)
+    return peers.ask(peer, question, path, ROOT)
+
+
 def _cohort_total(table: Any) -> float:
     """One number that tells two cohort tables apart: customers by cohort and month, summed over all cells."""
     return float(table["active"].sum())
@@ -363,6 +384,7 @@ def _report(found: dict[str, Any]) -> str:
                     f"  {name:<42}{one['rows']:>10,}{one['peer_ms']:>10.0f}{one['crmkit_ms']:>11.0f}"
                     f"{one['ratio']:>8.2f}{same}"
                 )
+    lines += heavy.report(found["heavy"], found["growth"])
     if found["key_to_picture"]:
         picture = found["key_to_picture"]
         shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]

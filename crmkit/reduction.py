@@ -32,6 +32,7 @@ STATISTICS = ("median", "p90", "mean")
 # reasons that are a fault of the data, not a rule of the metric
 DEFECTS = (
     "no_customer", "no_date", "impossible_dates", "unknown_status", "same_key", "infinite", "off_scale", "out_of_order",
+    "amount_missing", "impossible_age",
 )  # fmt: skip
 
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
@@ -367,11 +368,18 @@ def open_rows(
     frame = frames.open_table(native, table, needs=needs, must=must, columns=columns, extra=by)
     again = None
     if key is not None and key in frame.collect_schema():
-        again = frame.select(again=nw.len() - nw.col(key).n_unique() - (nw.col(key).null_count() > 0).cast(nw.Int64))
-        frame = frame.unique(subset=[key], keep="any")
+        frame, again = once(frame, key)
     reasons = {name: breaks.fill_null(False) for name, breaks in (rules or {}).items()}
     broken = nw.any_horizontal(*reasons.values(), ignore_nulls=False) if reasons else nw.lit(False)
     return Rows(frame.with_columns(counts=~broken), reasons, again, table)
+
+
+def once(frame: Frame, key: str) -> tuple[Frame, Frame]:
+    """The rows whose key was not met before, and one row that counts the others; an empty key is like no other."""
+    named = ~nw.col(key).is_null()
+    known = frame.filter(named)
+    counted = known.select(again=nw.len() - nw.col(key).n_unique())
+    return nw.concat([known.unique(subset=[key], keep="any"), frame.filter(~named)], how="vertical"), counted
 
 
 def open_orders(

@@ -1,4 +1,4 @@
-"""The key figures of a theme in one table, for a glance at a shop: what can be had from the tables at hand, and why not the rest."""
+"""The key figures of a theme in one table: what can be had from the tables at hand, and why not the rest."""
 
 from __future__ import annotations
 
@@ -95,14 +95,8 @@ def kpi_summary(tables: Mapping[str, Any], *, theme: str, start: Any, end: Any) 
         raise ParameterError("needed", metric="kpi_summary", parameter="tables")
     rows = [_row(ask, tables, {"start": window.start, "end": window.end, "as_of": window.end}) for ask in ASKED[theme]]
     first = frames.as_frame(next(iter(tables.values())))
-    kinds: dict[str, Any] = {
-        "metric": object,
-        "label": object,
-        **dict.fromkeys(NUMBERS, float),
-        "unit": object,
-        "note": object,
-    }
-    columns = {name: np.array([row[name] for row in rows], kind) for name, kind in kinds.items()}
+    names = ("metric", "label", *NUMBERS, "unit", "note")
+    columns = {name: np.array([row[name] for row in rows], float if name in NUMBERS else object) for name in names}
     return frames.give_back(frames.same_kind(first, frames.table(first, columns)))
 
 
@@ -122,13 +116,6 @@ def _row(ask: Ask, tables: Mapping[str, Any], window: Mapping[str, Any]) -> dict
             made = make(*(tables[table] for table in needs), **given, **fixed)
     except CrmkitError as error:
         return none | {"note": str(error)}
-    note = " ".join(
-        [*(str(told) for told in made.notes), *([text("estimate.small", n=made.n)] if made.is_small else [])]
-    )
-    return {
-        "metric": name,
-        "label": made.label,
-        **{key: getattr(made, key) for key in NUMBERS},
-        "unit": made.unit,
-        "note": note,
-    }
+    notes = [*(str(told) for told in made.notes), *([text("estimate.small", n=made.n)] if made.is_small else [])]
+    figure = {key: getattr(made, key) for key in NUMBERS}
+    return {"metric": name, "label": made.label, **figure, "unit": made.unit, "note": " ".join(notes)}

@@ -38,7 +38,9 @@ def test_conversion_is_about_the_leads_of_the_window(engine, leads):
     assert rate.excluded == {"out_of_order": 1}
     assert rate.besides == {"conversions_per_lead": pytest.approx(3 / 5), "not_watched": 1}
     with pytest.warns(RowsLeftOut):
-        february = lead_conversion_rate(leads, horizon_days=10, start="2026-02-01", end="2026-03-01", as_of="2026-03-10")
+        february = lead_conversion_rate(
+            leads, horizon_days=10, start="2026-02-01", end="2026-03-01", as_of="2026-03-10"
+        )
     assert (february.numerator, february.denominator) == (0, 1)
     assert february.besides["conversions_per_lead"] == 2.0  # of January's leads: the mixed cohorts
     table = engine.back(lead_conversion_rate(leads, horizon_days=30, as_of="2026-03-10", by="lead_source"))

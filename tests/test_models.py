@@ -6,15 +6,17 @@ import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import dblquad, quad
+from scipy.integrate import quad
 from scipy.special import betaln
 from scipy.stats import beta, gamma, poisson
 
 import crmkit
-from crmkit import models
+from crmkit import frames, models
+from crmkit.errors import CannotFit, DoubtfulFit
 from crmkit.models import btyd, spending
 from crmkit.models.fitting import maximise, slopes
 from crmkit.models.summary import Summary
@@ -46,24 +48,19 @@ def lived(seed: int, n: int, shift: int, weeks: float = 78.0) -> Summary:
 
 
 def by_integral(theta, x, tx, T, t, shift):
-    """P(alive) and expected orders, from the definition of the model: no closed form but the densities."""
+    """P(alive), expected orders and likelihood from the definition of the model: no closed form but the densities."""
     r, alpha, a, b = np.exp(theta)
-    rate, leave = gamma(r, scale=1 / alpha), beta(a, b)
-
-    def there(p, lam):  # all purchases, and no leaving after any of them
-        return (1 - p) ** (x + shift) * lam**x * np.exp(-lam * T) * rate.pdf(lam) * leave.pdf(p)
-
-    def gone(p, lam):
-        return p * (1 - p) ** (x + shift - 1) * lam**x * np.exp(-lam * tx) * rate.pdf(lam) * leave.pdf(p)
-
-    def to_come(p, lam):
-        return there(p, lam) * -np.expm1(-lam * p * t) / p
-
-    def over(f):
-        return dblquad(f, 0, 8, 0, 1, epsabs=1e-13, epsrel=1e-9)[0]
-
-    whole = over(there) + (over(gone) if x + shift else 0)
-    return over(there) / whole, over(to_come) / whole, np.log(whole)
+    step = 0.05
+    log_rate, logit = np.arange(-45, 8, step)[:, None], np.arange(-45, 45, step)[None, :]
+    rate, p, stay = np.exp(log_rate), 1 / (1 + np.exp(-logit)), 1 / (1 + np.exp(logit))
+    # smooth and gone at both ends: the trapezoidal rule is exact to many digits
+    weight = gamma(r, scale=1 / alpha).pdf(rate) * rate * beta(a, b).pdf(p) * p * stay * step**2
+    there = weight * stay ** (x + shift) * rate**x * np.exp(-rate * T)  # all purchases, and no leaving after any
+    left = x + shift > 0
+    gone = weight * p * stay ** max(x + shift - 1, 0) * rate**x * np.exp(-rate * tx) if left else np.zeros(1)
+    to_come = there * -np.expm1(-rate * p * t) / p
+    whole = there.sum() + gone.sum()
+    return there.sum() / whole, to_come.sum() / whole, np.log(whole)
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -134,7 +131,9 @@ def test_chances_of_orders_are_those_of_simulated_customers(shift):
     wanted = btyd.chance_of_orders(theta, 6, weeks, shift)
     seen = np.bincount(np.minimum(x, 7), minlength=8)[:7] / n
     assert np.abs(seen - wanted).max() < 4 * np.sqrt(0.25 / n)
-    expected = np.exp(btyd.log_alive(theta, *np.zeros((3, 1)), shift)) * btyd.orders_if_alive(theta, 0.0, 0.0, weeks, shift)
+    expected = np.exp(btyd.log_alive(theta, *np.zeros((3, 1)), shift)) * btyd.orders_if_alive(
+        theta, 0.0, 0.0, weeks, shift
+    )
     assert abs(x.mean() - expected[0]) < 4 * x.std() / np.sqrt(n)
     assert btyd.chance_of_orders(theta, 2_000, weeks, shift).sum() == pytest.approx(1, abs=1e-9)
 
@@ -149,9 +148,9 @@ def test_slopes_of_the_likelihood_are_its_differences(shift):
     for theta in (np.log([0.5, 1.0, 1.0, 2.0]), np.log([3.0, 0.2, 0.1, 7.0]), np.array([-4.0, 3.0, 5.0, -3.0])):
         value, slope = loss(theta)
         assert slope == pytest.approx(slopes(lambda at: np.array([loss(at)[0]]), theta)[:, 0], rel=1e-5, abs=1e-7)
-        scaled = theta + [0, np.log(loss.scale), 0, 0]
+        scaled = theta + np.array([0, np.log(loss.scale), 0, 0])
         each = btyd.log_likelihood(scaled, seen.x, seen.tx, seen.T, shift)
-        assert -value * 500 - seen.x.sum() * np.log(loss.scale) == pytest.approx(seen.count @ each)
+        assert -value * 500 - seen.x.sum() * np.log(loss.scale) == pytest.approx(seen.people @ each)
 
 
 def test_slopes_of_the_spending_likelihood_are_its_differences():
@@ -166,7 +165,7 @@ def test_slopes_of_the_spending_likelihood_are_its_differences():
 
 
 def test_what_was_planted_in_the_textbook_comes_out():
-    """Four parameters of BG/NBD and two of gamma-gamma, of six shops: near, and inside their intervals as often as said."""
+    """Four parameters of BG/NBD and two of gamma-gamma, of six shops: near, and mostly inside their intervals."""
     inside, off = [], []
     for seed in range(6):
         orders = crmkit.simulate("textbook", customers=4_000, weeks=78, seed=seed).orders
@@ -199,23 +198,22 @@ def test_mbg_nbd_finds_what_was_planted_and_its_intervals_hold():
 
 def test_intervals_of_predictions_hold_the_truth():
     truth = np.log(list(PLANTED.values()))
-    inside = {"p_alive": [], "expected_orders": [], "new": []}
-    for seed in range(40):
-        summary = lived(seed, 2_000, 0)
-        model = models.bg_nbd(summary)
-        seen = summary.histories()[1]
-        one = int(np.argmax(seen.x == 2))
-        x, tx, T = (np.array([part[one]]) for part in (seen.x, seen.tx, seen.T))
-        single = Summary(pd.DataFrame({"customer_id": ["A"], "frequency": x, "recency": tx, "T": T}), "week")
-        alive = np.exp(btyd.log_alive(truth, x, tx, T, 0))[0]
-        orders = alive * btyd.orders_if_alive(truth, x, T, 26.0, 0)[0]
-        got = model.p_alive(single).iloc[0], model.expected_orders(single, horizon=26).iloc[0]
-        inside["p_alive"].append(got[0]["low"] <= alive <= got[0]["high"])
-        inside["expected_orders"].append(got[1]["low"] <= orders <= got[1]["high"])
-        new = model.new_customer_orders(horizon=26)
-        inside["new"].append(new.low <= btyd.orders_if_alive(truth, 0.0, 0.0, 26.0, 0) <= new.high)
+    asked = pd.DataFrame({"customer_id": list("ABCD"), "frequency": [2, 2, 5, 1], "recency": [30.0, 10.0, 40.0, 5.0],
+                          "T": [50.0, 50.0, 60.0, 60.0]})  # fmt: skip
+    some = Summary(asked, "week")
+    x, tx, T = some.histories()[1][:3]
+    alive = np.exp(btyd.log_alive(truth, x, tx, T, 0))
+    true = {"p_alive": alive, "expected_orders": alive * btyd.orders_if_alive(truth, x, T, 26.0, 0)}
+    new, inside, fits = btyd.orders_if_alive(truth, 0.0, 0.0, 26.0, 0), {**dict.fromkeys(true, 0), "new": 0}, 50
+    for seed in range(fits):
+        model = models.bg_nbd(lived(100 + seed, 1_500, 0))
+        told = {"p_alive": model.p_alive(some), "expected_orders": model.expected_orders(some, horizon=26)}
+        for name, table in told.items():
+            inside[name] += np.mean((table["low"] <= true[name]) & (true[name] <= table["high"]))
+        one = model.new_customer_orders(horizon=26)
+        inside["new"] += one.low <= new <= one.high
     for name, held in inside.items():
-        assert 34 <= sum(held) <= 40, name  # 38 of 40 are expected
+        assert 0.87 <= held / fits <= 1, name  # 95 in 100 are expected
 
 
 # --- values
@@ -331,26 +329,23 @@ def test_two_hundred_thousand_customers_are_fitted_quickly():
 
 
 def test_only_unique_histories_leave_the_engine(monkeypatch):
-    from crmkit import frames
-
     rows = []
     fetch = frames.fetch
     monkeypatch.setattr(frames, "fetch", lambda frame: rows.append(len(got := fetch(frame))) or got)
-    import polars as pl
-
-    frame = pl.DataFrame({"customer_id": range(6_000), "frequency": [0, 1, 2] * 2_000, "recency": [0.0, 3.0, 5.0] * 2_000,
-                          "T": [9.0, 8.0, 7.0, 9.0, 9.0, 9.0] * 1_000})  # fmt: skip
+    times = {"recency": [0.0, 3.0, 5.0] * 2_000, "T": [9.0, 8.0, 7.0, 9.0, 9.0, 9.0] * 1_000}
+    frame = pl.DataFrame({"customer_id": range(6_000), "frequency": [0, 1, 2] * 2_000, **times})
     summary = Summary(frame.lazy(), "week")
-    model = models.mbg_nbd(summary)
+    with pytest.warns(DoubtfulFit, match="same rate"):  # three kinds of customers are no gamma distribution
+        model = models.mbg_nbd(summary)
     assert isinstance(model.expected_orders(summary, horizon=3), pl.LazyFrame)
-    assert max(rows) == 6
+    assert max(rows) == 5
 
 
 def test_the_search_says_when_it_ends_nowhere():
-    from crmkit.errors import CannotFit
-
     with pytest.raises(CannotFit, match="leads nowhere"):
-        maximise(lambda theta: (float(theta.sum()), np.ones(2)), [(1.0, 1.0)], 10, "x")
+        maximise(lambda theta: (np.nan, np.ones(2)), [(1.0, 1.0)], 10, "x")
+    with pytest.raises(CannotFit, match="leads nowhere"):  # the slope is not that of the loss
+        maximise(lambda theta: (float(theta @ theta), 1 - theta), [(1.0, 1.0)], 10, "x")
 
 
 def test_poisson_is_what_the_models_rest_on():

@@ -104,7 +104,7 @@ def test_faulty_orders_and_lines_are_counted():
     figure = quiet(clv_historic, sold, twice)
     assert (float(figure), figure.n) == (7_000.0, 1)
     assert figure.excluded == {
-        "cancelled": 1, "refunded": 1, "no_amount": 1, "negative": 1, "no_cost": 1, "same_key": 1,
+        "cancelled": 1, "refunded": 1, "amount_missing": 1, "negative": 1, "no_cost": 1, "same_key": 1,
     }  # fmt: skip
     assert "1 of 8 rows of 'order_items' repeat" in str(figure.notes[-1])
 
@@ -279,8 +279,8 @@ def test_faults_of_costs_and_customers_are_counted():
     assert any("'customers' repeat the id" in str(note) for note in figure.notes)
     assert math.isnan(float(figure))  # none of the rewards is left
     assert {
-        name: figure.excluded[name] for name in ("infinite", "negative", "amount_missing", "no_date")
-    } == dict.fromkeys(("infinite", "negative", "amount_missing", "no_date"), 1)
+        name: figure.excluded[name] for name in ("infinite", "negative", "cost_amount_missing", "no_date")
+    } == dict.fromkeys(("infinite", "negative", "cost_amount_missing", "no_date"), 1)
     assert figure.excluded["same_key"] == 2
 
 

@@ -1,10 +1,10 @@
 """BG/NBD and MBG/NBD as plain functions on arrays: likelihood, chance of being there, orders to come.
 
-A customer places orders at a rate that differs between customers by a gamma distribution (r, alpha), and after an order
-leaves for good with a chance that differs by a beta distribution (a, b). Under BG/NBD one can leave after a *repeat*
-order only, under MBG/NBD after the first one too; otherwise they are the same, and so are the formulas here if b is read
-as b + `shift`. x is the number of repeat orders, tx the time of the last one and T the time watched, since the first
-order.
+A customer places orders at a rate that differs between customers by a gamma distribution (r, alpha), and after an
+order leaves for good with a chance that differs by a beta distribution (a, b). Under BG/NBD one can leave after a
+*repeat* order only, under MBG/NBD after the first one too; otherwise they are the same, and so are the formulas here if
+b is read as b + `shift`. x is the number of repeat orders, tx the time of the last one and T the time watched, both
+since the first order.
 
 References:
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way. Marketing Science 24, 275–284 (BG/NBD).
@@ -33,7 +33,7 @@ class Histories(NamedTuple):
     x: Numbers
     tx: Numbers
     T: Numbers
-    count: Numbers
+    people: Numbers
 
 
 def log_likelihood(theta: Numbers, x: Numbers, tx: Numbers, T: Numbers, shift: int = 0) -> Numbers:
@@ -63,12 +63,12 @@ class MeanLoss:
     def __init__(self, seen: Histories, shift: int) -> None:
         self.shift = shift
         self.scale = seen.T.max() / 10
-        self.count, self.total = seen.count, seen.count.sum()
+        self.count, self.total = seen.people, seen.people.sum()
         # times and numbers are few where histories are many: logarithms are taken once of each, and looked up
         self.n, self.of_n = np.unique(seen.x, return_inverse=True)
         self.tx, self.of_tx = np.unique(seen.tx / self.scale, return_inverse=True)
         self.T, self.of_T = np.unique(seen.T / self.scale, return_inverse=True)
-        self.many = np.bincount(self.of_n, weights=seen.count)
+        self.many = np.bincount(self.of_n, weights=seen.people)
         self.x = seen.x
 
     def __call__(self, theta: Numbers) -> tuple[float, Numbers]:
@@ -126,7 +126,7 @@ def orders_if_alive(theta: Numbers, x: Any, T: Any, horizon: Any, shift: int) ->
 
 
 def _over_leaving(r: float, alpha: float, a: float, c: float, x: Any, T: Any, horizon: Any) -> Numbers:
-    """The same as a mean over the chance of leaving, at quantiles of its distribution: where r or a is so great that 2F1 fails."""
+    """The same as a mean over quantiles of the chance of leaving: where r or a is so great that 2F1 fails."""
     from scipy.special import betaincinv
 
     nodes, weights = np.polynomial.legendre.leggauss(QUANTILES)
@@ -144,9 +144,9 @@ def _expm1_product(a: Numbers | float, z: Numbers, f: Numbers) -> Numbers:
 
 
 def log_no_order(theta: Numbers, x: Numbers, T: Numbers, horizon: float) -> Numbers:
-    """Log of the chance that a customer who is still there does not order within `horizon`: nobody leaves in between."""
+    """Log of the chance that who is still there does not order within `horizon`: nobody leaves in between."""
     r, alpha, _, _ = np.exp(theta)
-    return -(r + x) * np.log1p(horizon / (alpha + T))
+    return np.asarray(-(r + x) * np.log1p(horizon / (alpha + T)))
 
 
 def chance_of_orders(theta: Numbers, most: int, horizon: float, shift: int) -> Numbers:

@@ -17,6 +17,7 @@ from crmkit.models.fitting import FEWEST, FEWEST_AGAIN, LOG, LOGIT, Fitted, Maxi
 from crmkit.models.summary import HISTORY, Summary, UnitWord, a_summary
 from crmkit.reduction import warn, whole_number
 
+NOBODY = Histories(*[np.zeros(0)] * 4)
 STARTS = ((0.5, 1.0, 1.0, 2.0), (2.0, 4.0, 0.3, 5.0))
 # How far apart parameters may lie before they say "the same for everybody" or "never"
 EXTREME = 1e3
@@ -86,7 +87,7 @@ class BuyingModel(Fitted):
         seen: The unique histories that it was fitted to, and how many customers had each.
     """
 
-    seen: Histories = Histories(*[np.zeros(0)] * 4)
+    seen: Histories = NOBODY
 
     @property
     def shift(self) -> int:
@@ -189,7 +190,7 @@ class BuyingModel(Fitted):
 
     def warn_of_one_timers(self, seen: Histories) -> tuple[DoubtfulFit, ...]:
         """Say how many customers are "there" for certain, only because they never came again."""
-        once, everyone = seen.count[seen.x == 0].sum(), seen.count.sum()
+        once, everyone = seen.people[seen.x == 0].sum(), seen.people.sum()
         if self.shift or not once:
             return ()
         note = DoubtfulFit("one_timers", customers=f"{once:,.0f}", everyone=f"{everyone:,.0f}")
@@ -240,12 +241,12 @@ def span(horizon: float) -> float:
 
 def _fit(summary: Summary, model: str) -> BuyingModel:
     seen = a_summary(summary).histories()[1]
-    customers, again = int(seen.count.sum()), int(seen.count[seen.x > 0].sum())
+    customers, again = int(seen.people.sum()), int(seen.people[seen.x > 0].sum())
     _fittable(seen, customers, again)
     loss = MeanLoss(seen, SHIFT[model])
     found = maximise(loss, STARTS, customers, NAMES[model])
     scale = np.log(loss.scale)
-    best = Maximum(found.theta + [0, scale, 0, 0], found.covariance, found.loss)
+    best = Maximum(found.theta + np.array([0, scale, 0, 0]), found.covariance, found.loss)
     values = np.exp(best.theta)
     notes = (_doubt(model, found.theta, again, customers),) if best.is_loose else ()
     for note in notes:
@@ -254,7 +255,7 @@ def _fit(summary: Summary, model: str) -> BuyingModel:
         model=model,
         params=dict(zip(("r", "alpha", "a", "b"), values.tolist(), strict=True)),
         covariance=best.covariance * np.outer(values, values),
-        loglik=-found.loss * customers - float(seen.count @ seen.x) * scale,
+        loglik=-found.loss * customers - float(seen.people @ seen.x) * scale,
         customers=customers,
         repeaters=again,
         unit=summary.unit,

@@ -36,7 +36,8 @@ def clv_btyd(
 ) -> Any:
     """What each customer is expected to bring within the next `horizon`, or all of them on average.
 
-    An order at time t from now is worth margin × expected spend ÷ (1 + discount)^t. What was earned so far is not in it.
+    An order at time t from now is worth margin × expected spend ÷ (1 + discount)^t. What was earned so far is not in
+    it.
 
     Args:
         summary: Of `btyd_summary`, with `monetary`: the customers to look at.
@@ -65,16 +66,16 @@ def clv_btyd(
         ['customer_id', 'p_alive', 'expected_orders', 'expected_spend', 'clv', 'low', 'high']
 
     References:
-        Fader, Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis. Journal of Marketing
-        Research 42, 415–430. Fader and Hardie (2013), The gamma-gamma model of monetary value.
+        Fader, Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis. Journal of
+        Marketing Research 42, 415–430. Fader and Hardie (2013), The gamma-gamma model of monetary value.
     """
     _sensible(summary, buying, spending, horizon, discount, margin)
     worth = _Worth(summary, buying, spending, horizon, float(np.log1p(discount)), margin)
     notes = buying.warn_of_one_timers(worth.seen)
     if per_customer:
         return frames.give_back(worth.customers().select("customer_id", *SHOWN).sort("customer_id"))
-    said = {"model": btyd.NAMES[buying.model], "horizon": f"{horizon:g}", "unit": UnitWord(summary.unit), "discount": f"{discount:.4g}",
-            "margin": f"{margin:g}"}  # fmt: skip
+    said = {"model": btyd.NAMES[buying.model], "horizon": f"{horizon:g}", "unit": UnitWord(summary.unit)}
+    said |= {"discount": f"{discount:.4g}", "margin": f"{margin:g}"}
     return worth.mean(Definition("clv_btyd", said), (*buying.notes, *spending.notes, *notes))
 
 
@@ -97,7 +98,13 @@ class _Worth:
     """The parts of the value of each customer, put together in the engine."""
 
     def __init__(
-        self, summary: Summary, buying: BuyingModel, spending: SpendingModel, horizon: float, force: float, margin: float
+        self,
+        summary: Summary,
+        buying: BuyingModel,
+        spending: SpendingModel,
+        horizon: float,
+        force: float,
+        margin: float,
     ) -> None:
         self.buying, self.spending, self.margin = buying, spending, margin
         self.frame: Frame = summary.opened(("customer_id", *HISTORY, "monetary"))
@@ -137,9 +144,9 @@ class _Worth:
         variance = 0.0
         for names, model in ((of_buying, self.buying), (of_spending, self.spending)):
             move = np.array([got[name] for name in names]) / (total or np.nan)
-            variance += move @ model.best.covariance @ move
+            variance += float(move @ model.best.covariance @ move)
         value = total / n if n else np.nan
-        reach = np.exp(intervals.z() * np.sqrt(variance))
+        reach = float(np.exp(intervals.z() * np.sqrt(variance)))
         excluded = {"no_spend": unknown} if unknown else {}
         return Estimate(
             value, value / reach, value * reach, int(n), total, int(n), Window(), definition, "jpy", excluded=excluded,
@@ -147,9 +154,7 @@ class _Worth:
         )  # fmt: skip
 
 
-def _log_discounted(
-    model: BuyingModel, seen: Histories, horizon: float, force: float
-) -> Callable[[Numbers], Numbers]:
+def _log_discounted(model: BuyingModel, seen: Histories, horizon: float, force: float) -> Callable[[Numbers], Numbers]:
     """From log parameters to the logarithm of the expected orders of each history, an order at t weighing e^(−force t).
 
     Integration by parts leaves only the expected orders themselves, which are smooth, at Gauss's nodes.
@@ -165,6 +170,6 @@ def _log_discounted(
         found = orders(horizon) * np.exp(-force * horizon)
         if force:
             found = found + force * sum(w * np.exp(-force * t) * orders(t) for t, w in zip(times, parts, strict=True))
-        return np.log(found)[pairs.place] + btyd.log_alive(theta, seen.x, seen.tx, seen.T, model.shift)
+        return np.asarray(np.log(found))[pairs.place] + btyd.log_alive(theta, seen.x, seen.tx, seen.T, model.shift)
 
     return log

@@ -1,7 +1,7 @@
 """What every fitted model has in common: the search for the best parameters, how sure they are, and how they are told.
 
-Parameters are positive and looked for by their logarithms. Whatever is computed from them gets its interval by the delta
-method: how the figure moves with each parameter, times how far the parameters are uncertain together.
+Parameters are positive and looked for by their logarithms. Whatever is computed from them gets its interval by the
+delta method: how the figure moves with each parameter, times how far the parameters are uncertain together.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def _climb(loss: Loss, start: Numbers, customers: float) -> Maximum | None:
     theta = np.asarray(found.x, float)
     for _ in range(4):  # Newton's steps reach the last digits, which a search by slopes alone does not
         value, slope = loss(theta)
+        if not np.isfinite(value):
+            return None
         curve = curvature(loss, theta)
         free = slope * (np.abs(theta) < FARTHEST - 1e-6)  # at a bound the slope may point outwards
         if np.linalg.eigvalsh(curve)[0] <= 0 or not np.array_equal(free, slope):
@@ -89,7 +91,7 @@ def _climb(loss: Loss, start: Numbers, customers: float) -> Maximum | None:
         theta = theta - step
         if np.abs(step).max() < SMALL_STEP:  # so near that the curvature is the same
             break
-    if not np.isfinite(value) or np.abs(free).max() > FLAT:
+    if np.abs(free).max() > FLAT:
         return None
     return Maximum(theta, _covariance(curve * customers), float(value))
 
@@ -194,7 +196,7 @@ class Fitted:
     def _lines(self) -> list[tuple[str, str, str, str]]:
         ends = self.intervals
         return [
-            (name, f"{value:.4g}", *(f"{end:.4g}" if end == end else "–" for end in ends[name]))  # type: ignore[misc]
+            (name, f"{value:.4g}", *("–" if np.isnan(end) else f"{end:.4g}" for end in ends[name]))  # type: ignore[misc]
             for name, value in self.params.items()
         ]
 
@@ -209,4 +211,6 @@ class Fitted:
             for n, v, low, high in self._lines()
         )
         notes = "".join(f"<p>{html.escape(str(note))}</p>" for note in self.notes)
-        return f"<div><strong>{html.escape(self._headline())}</strong><table><tr>{heads}</tr>{rows}</table>{notes}</div>"
+        return (
+            f"<div><strong>{html.escape(self._headline())}</strong><table><tr>{heads}</tr>{rows}</table>{notes}</div>"
+        )

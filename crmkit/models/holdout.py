@@ -82,14 +82,12 @@ def _watched(stop: datetime | None, end: datetime, unit: float) -> None:
         warn(DoubtfulFit("short_holdout", last=last, end=(end - timedelta(days=1)).date().isoformat()))
 
 
-def _table(
-    like: Any, small: nw.DataFrame[Any], summary: Summary, model: BuyingModel, horizon: float, most: int
-) -> Any:
+def _table(like: Any, small: nw.DataFrame[Any], summary: Summary, model: BuyingModel, horizon: float, most: int) -> Any:
     _, seen = summary.histories()
     groups = small["frequency"].to_numpy().astype(np.int64)
     n, y, yy = (small[name].to_numpy().astype(float) for name in ("n", "y", "yy"))
     member = np.minimum(seen.x, most)[None, :] == groups[:, None]
-    weights = member * seen.count / n[:, None]
+    weights = member * seen.people / n[:, None]
     log_orders = model.log_orders(seen, horizon)
     best, expected = model.best, weights @ np.exp(log_orders(model.best.theta))
     moves = slopes(lambda theta: np.log(weights @ np.exp(log_orders(theta))), best.theta)

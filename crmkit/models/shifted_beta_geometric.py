@@ -8,6 +8,7 @@ who leave easily have left. A projection with one constant rate misses that, and
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmkit import intervals
 from crmkit.errors import CannotFit, ParameterError
-from crmkit.models.fitting import LOG, LOGIT, Maximum, maximise, with_ends
+from crmkit.models.fitting import LOG, LOGIT, Maximum, Shape, maximise, with_ends
 from crmkit.models.survival import Band, life_table
 
 Numbers = NDArray[np.float64]
@@ -61,8 +62,7 @@ class ShiftedBetaGeometric:
     @property
     def mean_churn(self) -> Band:
         """The share that leaves in the first period, α / (α + β); later it is less."""
-        found = self._band(lambda theta: np.array([theta[0] - theta[1]]), LOGIT)
-        return Band(*(float(one[0]) for one in found))
+        return self._single(lambda theta: theta[0] - theta[1], LOGIT)
 
     def survival(self, periods: ArrayLike) -> Band:
         """Share still there after so many periods, 0–1, with 95 % intervals of the curve (not of what will be seen).
@@ -73,11 +73,11 @@ class ShiftedBetaGeometric:
         times = _periods(periods, 0)
 
         def shaped(theta: Numbers) -> Numbers:
-            log_share = _log_survival(np.exp(theta), times)
+            log_share = _log_survival(np.exp(theta), times.ravel())
             with np.errstate(divide="ignore"):
                 return np.asarray(log_share - np.log(-np.expm1(log_share)))
 
-        return self._band(shaped, LOGIT)
+        return self._band(shaped, LOGIT, times)
 
     def retention(self, periods: ArrayLike) -> Band:
         """Share of those there at the start of a period (1 = the first) who are there at its end; it rises.
@@ -86,7 +86,7 @@ class ShiftedBetaGeometric:
             periods: Whole numbers from 1 on.
         """
         times = _periods(periods, 1)
-        return self._band(lambda theta: np.log(np.exp(theta[1]) + times - 1) - theta[0], LOGIT)
+        return self._band(lambda theta: np.log(np.exp(theta[1]) + times.ravel() - 1) - theta[0], LOGIT, times)
 
     def expected_lifetime(self, discount_rate: float, *, periods_stayed: int | None = None) -> Band:
         """Discounted number of payments to expect, with its 95 % interval.
@@ -107,15 +107,19 @@ class ShiftedBetaGeometric:
             raise ParameterError("at_least_zero", parameter="discount_rate", value=discount_rate)
         stayed = 0 if periods_stayed is None else int(_periods(periods_stayed, 1))
 
-        def shaped(theta: Numbers) -> Numbers:
-            return np.array([_log_payments(np.exp(theta), discount_rate, stayed)])
+        def shaped(theta: Numbers) -> float:
+            return _log_payments(np.exp(theta), discount_rate, stayed)
 
-        if math.isinf(shaped(self.best.theta)[0]):
+        if math.isinf(shaped(self.best.theta)):
             return Band(math.inf, math.nan, math.nan)
-        return Band(*(float(one[0]) for one in self._band(shaped, LOG)))
+        return self._single(shaped, LOG)
 
-    def _band(self, shaped: Any, shape: Any) -> Band:
-        return Band(*with_ends(shaped, self.best, shape))
+    def _single(self, shaped: Callable[[Numbers], float], shape: Shape) -> Band:
+        found = with_ends(lambda theta: np.array([shaped(theta)]), self.best, shape)
+        return Band(*(float(one[0]) for one in found))
+
+    def _band(self, shaped: Callable[[Numbers], Numbers], shape: Shape, times: Numbers) -> Band:
+        return Band(*(one.reshape(times.shape)[()] for one in with_ends(shaped, self.best, shape)))
 
 
 def shifted_beta_geometric(survivors: Any, *, period_days: float = 1) -> ShiftedBetaGeometric:

@@ -79,7 +79,7 @@ def _fit(x: Numbers, z: Numbers, count: Numbers, dropped: int, unit: str) -> Spe
         seen = f"{again + dropped:,}"
         notes.append(RowsLeftOut("no_spend", rows=f"{dropped:,}", seen=seen, table="summary"))
     found = maximise(MeanLoss(x, z / mean, count), STARTS, again, "gamma-gamma")
-    best = Maximum(found.theta + [0, 0, np.log(mean)], found.covariance, found.loss)
+    best = Maximum(found.theta + np.array([0, 0, np.log(mean)]), found.covariance, found.loss)
     values = np.exp(best.theta)
     if best.is_loose:
         notes.append(DoubtfulFit("spend_open", again=f"{again:,}"))
@@ -186,7 +186,7 @@ class SpendingModel(Fitted):
 
     def spend_columns(self) -> tuple[nw.Expr, nw.Expr]:
         """Expected spend of a customer, and the variance of its logarithm, as columns that the engine computes."""
-        p, q, v = self.params.values()
+        p, q, _ = self.params.values()
         moves = self.log_slopes()
         terms = [moves[i] * moves[j] * c for (i, j), c in np.ndenumerate(self._known_covariance()) if c]
         variance = terms[0] if terms else nw.lit(None, nw.Float64)

@@ -1,4 +1,4 @@
-"""What buy-till-you-die models look at: of each customer how often, how lately and how long, and how much. Metric 13."""
+"""What buy-till-you-die models look at: how often, how lately, how long and how much, per customer. Metric 13."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ POINTS = 160
 TENTHS = 10
 
 
-def plot_p_alive(model: BuyingModel, *, ax: Axes | None = None, T: float | None = None, most: int | None = None) -> Axes:
+def plot_p_alive(
+    model: BuyingModel, *, ax: Axes | None = None, T: float | None = None, most: int | None = None
+) -> Axes:
     """A map of the chance of being still there, by number of repeat orders and age at the last one.
 
     Args:
@@ -32,7 +34,8 @@ def plot_p_alive(model: BuyingModel, *, ax: Axes | None = None, T: float | None 
         most: Greatest number of repeat orders; that of the customer who leads 99 in 100 if not given.
 
     Returns:
-        The Axes: repeat orders to the right, time of the last order upwards, lines of equal chance with their values.
+        The Axes: repeat orders (from 1) to the right, time of the last order upwards, lines of equal chance with their
+        values; the chance of who ordered once only is in the title.
 
     Examples:
         >>> import crmkit
@@ -42,8 +45,9 @@ def plot_p_alive(model: BuyingModel, *, ax: Axes | None = None, T: float | None 
     seen = model.seen
     T = float(seen.T.max()) if T is None else T
     most = _most(seen) if most is None else most
-    x, tx = np.meshgrid(np.linspace(0, most, POINTS), np.linspace(0, T, POINTS))
+    x, tx = np.meshgrid(np.linspace(1, most, POINTS), np.linspace(0, T, POINTS))
     chance = np.exp(btyd.log_alive(model.best.theta, x, tx, np.full(x.shape, T), model.shift))
+    once = float(np.exp(btyd.log_alive(model.best.theta, np.zeros(1), np.zeros(1), np.full(1, T), model.shift))[0])
     unit = text(f"fit.unit.{model.unit}")
     with style():
         import seaborn as sns
@@ -59,7 +63,8 @@ def plot_p_alive(model: BuyingModel, *, ax: Axes | None = None, T: float | None 
         ax.figure.colorbar(area, ax=ax, label=text("plot.p_alive"), format=lambda share, _: f"{share:.0%}")
         ax.set_xlabel(text("plot.repeat_orders_so_far"))
         ax.set_ylabel(text("plot.last_order_age", unit=unit))
-        ax.set_title(text("plot.p_alive_after", unit=unit, T=f"{T:,.0f}"), loc="left", fontsize="medium", color=GREY)
+        said = {"unit": unit, "T": f"{T:,.0f}", "once": f"{once:.0%}", "n": f"{model.customers:,}"}
+        ax.set_title(text("plot.p_alive_after", **said), loc="left", fontsize="medium", color=GREY)
         ax.grid(visible=False)
         return ax
 
@@ -67,7 +72,7 @@ def plot_p_alive(model: BuyingModel, *, ax: Axes | None = None, T: float | None 
 def _most(seen: btyd.Histories) -> int:
     """The number of repeat orders that all but one in a hundred customers stay within, at least 5."""
     order = np.argsort(seen.x)
-    below = np.cumsum(seen.count[order]) >= 0.99 * seen.count.sum()
+    below = np.cumsum(seen.people[order]) >= 0.99 * seen.people.sum()
     return max(5, int(seen.x[order][np.argmax(below)]))
 
 

@@ -45,13 +45,13 @@ def plot_pareto(table: Any, *, ax: Axes | None = None, most: int = 12) -> Axes:
     shown = found.head(most)
     places = list(range(len(shown)))
     with style():
-        ax = ax if ax is not None else new_figure(max(5, 1.4 + 0.75 * len(shown)), 4.4)[1]
+        ax = ax if ax is not None else new_figure(max(5, 1.6 + 0.85 * len(shown)), 4.4)[1]
         ax.bar(places, shown["n"], color=BLUE, width=0.72, zorder=2)
         ends = [(shown["n"] - shown["low"] * n).clip(lower=0), (shown["high"] * n - shown["n"]).clip(lower=0)]
         ax.errorbar(places, shown["n"], ends, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3, zorder=3)
         for place, count in zip(places, shown["n"], strict=True):
-            inside = {"color": "white", "fontsize": "small"}
-            ax.annotate(f"{count:,}", (place, 0), (0, 4), textcoords="offset points", ha="center", **inside, zorder=4)
+            ax.annotate(f"{count:,}", (place, 0), (0, 4), textcoords="offset points", ha="center", color="white",
+                        fontsize="small", zorder=4)  # fmt: skip
         ax.set_xticks(places, [_wrapped(_cause(name)) for name in shown[shown.columns[0]]])
         ax.set_ylabel(text("plot.pareto.cases"))
         ax.set_ylim(0, None if len(shown) else 1)
@@ -174,13 +174,13 @@ def plot_recovery_effect(table: Any, *, ax: Axes | None = None) -> Axes:
         >>> table = table.assign(csat_n=90, repurchase=0.5, repurchase_low=0.4, repurchase_high=0.6, repurchase_n=120)
         >>> axes = plot_recovery_effect(table)
     """
-    found = _fetched(table).set_index("experience")
-    names = [name for name in EXPERIENCES if name in found.index]
+    found = {row["experience"]: row for row in _fetched(table).to_dict("records")}
+    names = [name for name in EXPERIENCES if name in found]
     with style():
         ax = ax if ax is not None else new_figure(8.5, 1.2 + 0.85 * len(names))[1]
         for place, name in enumerate(names):
             for outcome, shape, colour, up in (("csat", "o", BLUE, 0.19), ("repurchase", "D", RED, -0.19)):
-                value, low, high, n = (float(found.loc[name, f"{outcome}{end}"]) for end in ("", "_low", "_high", "_n"))
+                value, low, high, n = (float(found[name][f"{outcome}{end}"]) for end in ("", "_low", "_high", "_n"))
                 _interval(ax, up - place, value, low, high, colour, shape)
                 none = math.isnan(value)
                 said = text("plot.recovery.none") if none else text("plot.recovery.label", value=value, n=int(n))
@@ -308,4 +308,4 @@ def _criterion(name: str) -> str:
 def _wrapped(name: str) -> str:
     """A long name in several lines; Japanese has no spaces to break at and wider signs."""
     wide = any(ord(sign) > 0x2E80 for sign in name)
-    return "\n".join(textwrap.wrap(name, 5 if wide else 12)) or name
+    return "\n".join(textwrap.wrap(name, 6 if wide else 12)) or name

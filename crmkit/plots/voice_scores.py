@@ -46,10 +46,10 @@ def plot_nps(result: Estimate | Mapping[str, Estimate], *, ax: Axes | None = Non
         ax = ax if ax is not None else new_figure(8, 1.5 + 0.95 * len(results))[1]
         for place, estimate in enumerate(results.values()):
             _stack(ax, -place, estimate, NPS_PARTS)
-            low, value, high = ((end + 100) / 2 for end in (estimate.low, estimate.value, estimate.high))
-            _mark(ax, -place, (low, value, high), _said(estimate))
+            ends = (estimate.low, estimate.value, estimate.high)
+            _mark(ax, -place, tuple(_share_at(end) for end in ends), _said(estimate))
         _finish(ax, results, NPS_PARTS)
-        upper = ax.secondary_xaxis("top", functions=(lambda share: 2 * share - 100, lambda score: (score + 100) / 2))
+        upper = ax.secondary_xaxis("top", functions=(_score_at, _share_at))
         upper.set_xlabel(text("plot.nps_scale"))
         upper.set_xticks([-100, -50, 0, 50, 100], ["−100", "−50", "0", "+50", "+100"])
         return ax
@@ -130,6 +130,15 @@ def plot_driver_analysis(table: Any, *, ax: Axes | None = None) -> Axes:
 # --- bars of answers
 
 
+def _score_at(share: Any) -> Any:
+    """The score on the upper scale, over a place on the lower one."""
+    return 2 * share - 100
+
+
+def _share_at(score: Any) -> Any:
+    return (score + 100) / 2
+
+
 def _by_label(result: Estimate | Mapping[str, Estimate]) -> Mapping[str, Estimate]:
     return {result.label: result} if isinstance(result, Estimate) else result
 
@@ -163,9 +172,10 @@ def _mark(ax: Axes, place: float, ends: tuple[float, ...], said: str) -> None:
         ax.plot(value, at, "D", color=INK, markersize=6, zorder=3)
     right = not math.isnan(value) and value > 60
     edge = (low if right else high) if not math.isnan(low) else value
-    side = {"ha": "right", "xytext": (-8, 0)} if right else {"ha": "left", "xytext": (8, 0)}
-    start = 0 if math.isnan(edge) else edge
-    ax.annotate(said, (start, at), va="center", textcoords="offset points", fontsize="small", **side)
+    ax.annotate(
+        said, (0 if math.isnan(edge) else edge, at), (-8 if right else 8, 0), textcoords="offset points", va="center",
+        ha="right" if right else "left", fontsize="small",
+    )  # fmt: skip
 
 
 def _said(estimate: Estimate) -> str:
@@ -180,7 +190,7 @@ def _finish(ax: Axes, results: Mapping[str, Estimate], parts: tuple[tuple[str, s
 
     names = [text(f"plot.answers.{name}") for name, _, _ in parts]
     patches = [Patch(facecolor=colour, hatch=hatch, edgecolor="white") for _, colour, hatch in parts]
-    under = offset_copy(ax.transAxes, ax.get_figure(), y=-36, units="points")  # under the words of the axis
+    under = offset_copy(ax.transAxes, ax.get_figure(root=True), y=-36, units="points")  # under the words of the axis
     ax.legend(
         patches, names, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=under, ncols=len(parts),
         frameon=False, fontsize="small",

@@ -9,37 +9,31 @@ with the weight of its treated customers; a campaign without a hold-out cannot b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from numpy.typing import NDArray
 
 from crmkit import frames
-from crmkit.errors import AmbiguousFigure, CrmkitWarning, ParameterError, RowsLeftOut
+from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Window
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import sum_of_parts, t_mean, wilson
-from crmkit.metrics.management.own import all_known, named, there
-from crmkit.reduction import (
-    AT,
-    RESULT_COLUMNS,
-    History,
-    Rows,
-    day_after_last,
-    one_of,
-    open_orders,
-    open_rows,
-    warn,
-    whole_number,
+from crmkit.metrics.management.holdout import (
+    ARMS,
+    CAMPAIGN,
+    Lift,
+    Strata,
+    Trial,
+    difference,
+    orders_after,
+    strata_of,
+    trial_of,
 )
+from crmkit.metrics.management.own import all_known, named, there
+from crmkit.reduction import RESULT_COLUMNS, History, one_of, open_orders, whole_number
 
 When = Any
-START, CUSTOMER, CAMPAIGN = nw.col("begun"), nw.col("customer_id"), nw.col("campaign_id")
-SPREAD_DAYS = 7  # a campaign whose mails go out over more days has no one start that its hold-out shares
-ARMS = ("treatment", "control")
 
 
 def campaign_lift(
@@ -58,8 +52,8 @@ def campaign_lift(
     has one too. Several rows of a customer in one campaign are one.
 
     Args:
-        campaign_sends: One row per customer and campaign: `customer_id`, `arm`, `sent_at` (may be empty in the hold-out);
-            `campaign_id` and `send_id`.
+        campaign_sends: One row per customer and campaign: `customer_id`, `arm`, `sent_at` (may be empty in the
+            hold-out); `campaign_id` and `send_id`.
         orders: The order table.
         horizon_days: For how many times 24 hours after the start orders are looked for.
         from_day: From which day after the start on; 0 = from the start. `from_day=60, horizon_days=90` asks who still
@@ -105,11 +99,11 @@ def campaign_lift(
         raise ParameterError("from_day", value=from_day, horizon_days=horizon_days)
     all_known(columns, "campaign_sends", "orders")
     history = open_orders(orders, columns=named(columns, "orders"))
-    trial = _trial(campaign_sends, history, horizon_days, as_of, by, columns)
-    ordered = _orders_after(trial.units, history.rows(), from_day, horizon_days)
+    trial = trial_of(campaign_sends, history, horizon_days, as_of, by, columns)
+    ordered = orders_after(trial.units, history.rows(), from_day, horizon_days)
     ordered = ordered.select("campaign_id", "customer_id", y=nw.lit(1.0)).unique(subset=["campaign_id", "customer_id"])
-    strata = _strata(trial.units, ordered)
-    lift = _difference(strata, wilson(strata.total[0], strata.n[0]), wilson(strata.total[1], strata.n[1]))
+    strata = strata_of(trial.units, ordered)
+    lift = difference(strata, wilson(strata.total[0], strata.n[0]), wilson(strata.total[1], strata.n[1]))
     parameters = {"horizon_days": horizon_days, "as_of": f"{trial.until:%Y-%m-%d}"}
     if from_day:
         definition = Definition("campaign_lift.retained", {"from_day": from_day, **parameters})
@@ -137,23 +131,23 @@ def campaign_roi(
     """Margin that campaigns brought, less their cost, per unit of cost.
 
     "incremental": margin per customer of those the campaign was meant for, less that of its hold-out, times the treated
-    customers. "attributed": the margin of all orders that carry the campaign's id, whether or not the customer would have
-    come anyway: always more, and no effect; it is shown beside the other.
+    customers. "attributed": the margin of all orders that carry the campaign's id, whether or not the customer would
+    have come anyway: always more, and no effect; it is shown beside the other.
 
     Args:
         campaign_sends, horizon_days, as_of: As for `campaign_lift`.
         orders: The order table, with `order_id` and `net_amount`; `refund_amount` is heeded where present. "attributed"
             needs `campaign_id`.
-        order_items: `order_id`, `quantity` and `unit_cost`: an order's margin is its net amount, less what was refunded,
-            less what its goods cost. Orders without items are left out and counted.
+        order_items: `order_id`, `quantity` and `unit_cost`: an order's margin is its net amount, less what was
+            refunded, less what its goods cost. Orders without items are left out and counted.
         costs: `campaign_id` and `amount`. A discount has lowered the net amount already; do not book it here again.
         method: "incremental" or "attributed".
         columns: Your own column names by the model's, for all tables.
 
     Returns:
-        An `Estimate` (1.5 = 150%: each yen spent came back and brought 1.5 more). The interval is that of the difference
-        of means (MOVER on Student's intervals), or for "attributed" of a compound Poisson sum; costs count as known. NaN
-        without costs or, for "incremental", without a hold-out.
+        An `Estimate` (1.5 = 150%: each yen spent came back and brought 1.5 more). The interval is that of the
+        difference of means (MOVER on Student's intervals), or for "attributed" of a compound Poisson sum; costs count
+        as known. NaN without costs or, for "incremental", without a hold-out.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -167,7 +161,8 @@ def campaign_roi(
         ...     "arm": ["treatment"] * 2 + ["control"] * 2, "sent_at": [day] * 4,
         ... })
         >>> orders = pd.DataFrame({
-        ...     "order_id": ["1", "2"], "customer_id": ["A", "C"], "ordered_at": [day] * 2, "net_amount": [5000.0, 3000.0],
+        ...     "order_id": ["1", "2"], "customer_id": ["A", "C"], "ordered_at": [day] * 2,
+        ...     "net_amount": [5000.0, 3000.0],
         ... })
         >>> items = pd.DataFrame({
         ...     "order_id": ["1", "2"], "line_no": 1, "product_id": "x", "quantity": 1.0, "unit_cost": 1000.0,
@@ -194,10 +189,10 @@ def campaign_roi(
         figures = _returned(_attributed(margins, campaigns), _cost(spent, campaigns), "sum")
         about = _besides_items(excluded, history, margins)
         return figures.estimate(Window(), Definition("campaign_roi.attributed"), excluded=about, notes=notes)
-    trial = _trial(campaign_sends, history, horizon_days, as_of, None, columns)
-    after = _orders_after(trial.units, margins, 0, horizon_days)
-    strata = _strata(trial.units, after.group_by("campaign_id", "customer_id").agg(y=nw.col("margin").sum()))
-    lift = _difference(strata, *(t_mean(strata.n[arm], strata.total[arm], strata.squares[arm]) for arm in (0, 1)))
+    trial = trial_of(campaign_sends, history, horizon_days, as_of, None, columns)
+    after = orders_after(trial.units, margins, 0, horizon_days)
+    strata = strata_of(trial.units, after.group_by("campaign_id", "customer_id").agg(y=nw.col("margin").sum()))
+    lift = difference(strata, *(t_mean(strata.n[arm], strata.total[arm], strata.squares[arm]) for arm in (0, 1)))
     judged = [name for name, fit in zip(strata.campaigns, lift.judged, strict=True) if fit]
     cost = _cost(spent, judged)
     apart: dict[str, float] = {"held_out": int(lift.held_out[0]), "not_watched": trial.not_watched}
@@ -209,174 +204,12 @@ def campaign_roi(
     )  # fmt: skip
 
 
-# --- who was drawn, and from when on they are watched
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """One row per customer and campaign: `campaign_id`, `customer_id`, `treated`, `begun` and perhaps `group`."""
-
-    units: Frame
-    opened: Rows
-    until: datetime
-    excluded: Mapping[str, int]
-    notes: tuple[CrmkitWarning, ...]
-    not_watched: int
-
-
-def _trial(
-    native: Any, history: History, horizon_days: int, as_of: When, by: str | None, columns: Columns
-) -> _Trial:
-    until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or datetime(9999, 1, 1)
-    mine = named(columns, "campaign_sends")
-    key = there(native, ("send_id",), mine)
-    must = ("campaign_id", "customer_id", "arm", "sent_at")
-    arm = nw.col("arm")
-    rules = {"no_customer": CUSTOMER.is_null(), "no_arm": arm.is_null() | ~arm.is_in(ARMS)}
-    opened = open_rows(
-        native, "campaign_sends", needs=(*must, *key), must=must, rules=rules, key="send_id" if key else None, by=by,
-        columns=mine,
-    )  # fmt: skip
-    drawn = _drawn(opened.rows(), by is not None)
-    fits = ~nw.col("both") & ~nw.col("adrift")
-    watched = START < datetime(until.year, until.month, until.day) - timedelta(days=horizon_days)
-    counts = {"rows": ~CUSTOMER.is_null(), "both": nw.col("both"), "adrift": nw.col("adrift") & ~nw.col("both")}
-    counts["young"] = fits & ~watched.fill_null(False)
-    got = frames.row(drawn.select(**{name: met.cast(nw.Int64).sum() for name, met in counts.items()}), opened.left_out())
-    both, adrift, young, rows = (int(got.pop(name) or 0) for name in ("both", "adrift", "young", "rows"))
-    excluded, notes = opened.tell(got)
-    orders_lost, order_notes = history.tell(frames.row(history.left_out()))
-    for reason, n in orders_lost.items():
-        excluded[reason] = excluded.get(reason, 0) + n
-    told: list[CrmkitWarning] = []
-    if both:
-        told.append(RowsLeftOut("both_arms", rows=f"{both:,}", seen=f"{rows:,}", table="campaign_sends"))
-        excluded["both_arms"] = both
-    if adrift:
-        told.append(AmbiguousFigure("no_common_start", customers=f"{adrift:,}", days=SPREAD_DAYS))
-        excluded["no_common_start"] = adrift
-    for note in told:
-        warn(note)
-    units = drawn.filter(fits & watched.fill_null(False))
-    return _Trial(units, opened, until, excluded, (*notes, *order_notes, *told), young)
-
-
-def _drawn(rows: Frame, grouped: bool) -> Frame:
-    """One row per customer and campaign: the arm, the start, whether in `both` arms, whether the start is `adrift`."""
-    sent = nw.col("sent_at")
-    rows = rows.with_columns(
-        _t=(nw.col("arm") == "treatment").cast(nw.Int64), _undated=sent.is_null().cast(nw.Int64)
-    )
-    starts = rows.group_by("campaign_id").agg(
-        _first=sent.min(), _last=sent.max(), _without=nw.col("_undated").sum()
-    )
-    kept = {"_least": nw.col("_t").min(), "_most": nw.col("_t").max(), "_own": sent.min()}
-    if grouped:
-        kept["group"] = nw.col("group").min()
-    drawn = rows.group_by("campaign_id", "customer_id").agg(**kept).join(starts, on="campaign_id", how="inner")
-    dated = nw.col("_without") == 0
-    spread = (nw.col("_last") > nw.col("_first").dt.offset_by(f"{SPREAD_DAYS}d")).fill_null(False)
-    return drawn.select(
-        "campaign_id", "customer_id", *(["group"] if grouped else []),
-        treated=nw.col("_most"),
-        begun=nw.when(dated).then(nw.col("_own")).otherwise(nw.col("_first")),
-        both=nw.col("_least") < nw.col("_most"),
-        adrift=~dated & (spread | nw.col("_first").is_null()),
-    )  # fmt: skip
-
-
-def _orders_after(units: Frame, orders: Frame, from_day: int, horizon_days: int) -> Frame:
-    """The orders of drawn customers within the horizon, once for each campaign they were drawn for."""
-    met = units.select("campaign_id", "customer_id", "begun").join(
-        orders.drop("campaign_id", strict=False), on="customer_id", how="inner"
-    )
-    return met.filter(
-        (AT >= START.dt.offset_by(f"{from_day}d")) & (AT < START.dt.offset_by(f"{horizon_days}d"))
-    )
-
-
-# --- sums per campaign and arm, and the difference of the arms
-
-
-@dataclass(frozen=True, slots=True)
-class _Strata:
-    """Numbers per group and campaign; `n`, `total` and `squares` have the treatment first, then the control."""
-
-    groups: list[Any]
-    campaigns: list[Any]
-    n: NDArray[np.float64]
-    total: NDArray[np.float64]
-    squares: NDArray[np.float64]
-
-
-def _strata(units: Frame, outcome: Frame) -> _Strata:
-    joined = units.join(outcome, on=["campaign_id", "customer_id"], how="left")
-    grouped = "group" in units.collect_schema()
-    y, treated = nw.col("y").fill_null(0.0), nw.col("treated").cast(nw.Float64)
-    wanted = {}
-    for arm, weight in ((0, treated), (1, 1.0 - treated)):
-        wanted |= {f"n{arm}": weight, f"y{arm}": weight * y, f"yy{arm}": weight * y * y}
-    per = (*(["group"] if grouped else []), "campaign_id")
-    sums = joined.with_columns(**wanted).group_by(*per).agg(nw.col(*wanted).sum())
-    small = frames.fetch(sums).sort(*per)
-
-    def both(name: str) -> NDArray[np.float64]:
-        return np.stack([small[f"{name}{arm}"].to_numpy().astype(float) for arm in (0, 1)])
-
-    campaigns = small["campaign_id"].to_list()
-    groups = [frames.plain(one) for one in small["group"].to_list()] if grouped else [None] * len(campaigns)
-    return _Strata(groups, campaigns, both("n"), both("y"), both("yy"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Lift:
-    """The difference of the arms per group, its campaigns put together."""
-
-    figures: Figures
-    names: list[Any]
-    judged: NDArray[np.bool_]
-    treatment: Numbers
-    control: Numbers
-    held_out: NDArray[np.int64]
-
-    def whole(self) -> tuple[Numbers, Numbers, Numbers, Any]:
-        """The difference times the treated customers: value, both ends, and how many customers it is about."""
-        one = self.figures.first()
-        treated = np.where(one.denominator > 0, one.denominator, np.nan)
-        return one.value * treated, one.low * treated, one.high * treated, one.n
-
-
-def _difference(strata: _Strata, treatment: Any, control: Any) -> _Lift:
-    """Weighted by the treated customers of each campaign; `treatment` and `control` are the ends of the arms' means."""
-    judged = (strata.n > 0).all(axis=0)
-    mean = strata.total / np.where(strata.n > 0, strata.n, np.nan)
-    below = ((mean[0] - treatment[0]) ** 2, (control[1] - mean[1]) ** 2)
-    above = ((treatment[1] - mean[0]) ** 2, (mean[1] - control[0]) ** 2)
-    names: list[Any] = list(dict.fromkeys(strata.groups)) or [None]
-    rows = []
-    for name in names:
-        here = judged & np.array([one == name for one in strata.groups], dtype=bool)
-        treated, held_out = strata.n[:, here].sum(axis=1) if here.any() else (0.0, 0.0)
-        if not treated:
-            rows.append((*[np.nan] * 5, 0, 0, 0))
-            continue
-        weight = strata.n[0, here] / treated
-        arms = [float((weight * mean[arm, here]).sum()) for arm in (0, 1)]
-        reach = [float(np.sqrt((weight**2 * (one[here] + other[here])).sum())) for one, other in (below, above)]
-        value = arms[0] - arms[1]
-        rows.append((value, value - reach[0], value + reach[1], *arms, treated + held_out, treated, held_out))
-    value, low, high, first, second, n, treated, held = (np.array(one, float) for one in zip(*rows, strict=True))
-    count = treated.astype(np.int64)
-    figures = Figures(value, low, high, n.astype(np.int64), value * treated, count, "mover")
-    return _Lift(figures, names, judged, first, second, held.astype(np.int64))
-
-
-def _besides(lift: _Lift, trial: _Trial) -> dict[str, float]:
+def _besides(lift: Lift, trial: Trial) -> dict[str, float]:
     shown: dict[str, float] = {"treatment": float(lift.treatment[0]), "control": float(lift.control[0])}
     return {**shown, "held_out": int(lift.held_out[0]), "not_watched": trial.not_watched}
 
 
-def _lift_by_group(trial: _Trial, strata: _Strata, lift: _Lift, by: str) -> Any:
+def _lift_by_group(trial: Trial, strata: Strata, lift: Lift, by: str) -> Any:
     """The groups of all rows that were given, with their lift beside them."""
     taken = (*RESULT_COLUMNS, *ARMS)
     if by in taken:
@@ -384,8 +217,15 @@ def _lift_by_group(trial: _Trial, strata: _Strata, lift: _Lift, by: str) -> Any:
     small = trial.opened.units().sums(_none=nw.lit(0.0)).grouped(["_none"]).sort("group")
     place = {name: at for at, name in enumerate(lift.names)} if strata.groups else {}
     rows = np.array([place.get(frames.plain(one), -1) for one in small["group"].to_list()], dtype=np.int64)
-    shares = {name: np.where(rows < 0, np.nan, one[rows]) for name, one in zip(ARMS, (lift.treatment, lift.control), strict=True)}
-    columns = {**lift.figures.take(rows).columns(), "rows_left_out": small["lost"].to_numpy().astype(np.int64), **shares}
+    shares = {
+        name: np.where(rows < 0, np.nan, one[rows])
+        for name, one in zip(ARMS, (lift.treatment, lift.control), strict=True)
+    }
+    columns = {
+        **lift.figures.take(rows).columns(),
+        "rows_left_out": small["lost"].to_numpy().astype(np.int64),
+        **shares,
+    }
     beside = frames.table(trial.units, columns)
     done = small.select("group").rename({"group": by}).with_columns(*(beside[name] for name in columns))
     return frames.give_back(frames.same_kind(trial.units, done))
@@ -397,7 +237,9 @@ def _lift_by_group(trial: _Trial, strata: _Strata, lift: _Lift, by: str) -> Any:
 def _margins(history: History, order_items: Any, columns: Columns) -> Frame:
     """Each order that counts and has items, with its `margin`."""
     needs = ("order_id", "quantity", "unit_cost")
-    items = frames.open_table(order_items, "order_items", needs=needs, must=needs, columns=named(columns, "order_items"))
+    items = frames.open_table(
+        order_items, "order_items", needs=needs, must=needs, columns=named(columns, "order_items")
+    )
     items = items.with_columns(_cost=nw.col("quantity").cast(nw.Float64) * nw.col("unit_cost").cast(nw.Float64))
     goods = items.group_by("order_id").agg(_cost=nw.col("_cost").sum())
     orders = history.rows().join(goods, on="order_id", how="inner")
@@ -441,7 +283,8 @@ def _spent(costs: Any, columns: Columns) -> dict[Any, float]:
 
 def _attributed(margins: Frame, campaigns: list[Any]) -> tuple[Numbers, Numbers, Numbers, Any]:
     """The margin of the orders that carry these campaigns' ids."""
-    chosen = margins.filter(CAMPAIGN.is_in(campaigns)).with_columns(_square=nw.col("margin") * nw.col("margin"))
+    mine = CAMPAIGN.is_in(campaigns) if campaigns else nw.col("margin").is_null()
+    chosen = margins.filter(mine).with_columns(_square=nw.col("margin") * nw.col("margin"))
     got = frames.row(chosen.select(n=nw.len(), total=nw.col("margin").sum(), squares=nw.col("_square").sum()))
     total, squares = (np.array([got[name] or 0.0]) for name in ("total", "squares"))
     return total, *sum_of_parts(total, squares), np.array([int(got["n"])])
@@ -451,5 +294,5 @@ def _returned(margin: tuple[Numbers, Numbers, Numbers, Any], cost: float, method
     """(margin − cost) ÷ cost."""
     value, low, high, n = margin
     spent = np.array([cost if cost > 0 else np.nan])
-    ends = [(one - spent) / spent for one in (value, low, high)]
-    return Figures(*ends, n, value - spent, spent, method)
+    returned, least, most = ((one - spent) / spent for one in (value, low, high))
+    return Figures(returned, least, most, n, value - spent, spent, method)

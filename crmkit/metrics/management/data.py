@@ -64,7 +64,9 @@ def field_completeness(records: Any, *, table: str = "customers", columns: Colum
 
     Examples:
         >>> import pandas as pd
-        >>> people = pd.DataFrame({"customer_id": ["1", "2"], "gender": ["female", " "], "member_tier": ["gold", "VIP"]})
+        >>> people = pd.DataFrame({
+        ...     "customer_id": ["1", "2"], "gender": ["female", " "], "member_tier": ["gold", "VIP"],
+        ... })
         >>> found = field_completeness(people)
         >>> dict(zip(found["column"], found["value"]))
         {'customer_id': 1.0, 'gender': 0.5, 'member_tier': 0.5}
@@ -232,8 +234,13 @@ def _inside(table: str, frame: Frame) -> Iterator[tuple[str, str, str, int, int]
             checks[later, "out_of_order"] = (after < before, ~after.is_null() & ~before.is_null())
     if table == "orders" and all(name in found for name in IDENTITY):
         gross, discount, net = (nw.col(name).cast(nw.Float64) for name in IDENTITY)
-        checks["net_amount", "amounts_disagree"] = ((gross - discount - net).abs() > CENT, ~(gross + discount + net).is_null())
-    numbered = {f"{at}_{part}": _number(one) for at, pair in enumerate(checks.values()) for part, one in enumerate(pair)}
+        checks["net_amount", "amounts_disagree"] = (
+            (gross - discount - net).abs() > CENT,
+            ~(gross + discount + net).is_null(),
+        )
+    numbered = {
+        f"{at}_{part}": _number(one) for at, pair in enumerate(checks.values()) for part, one in enumerate(pair)
+    }
     got = frames.row(frame.with_columns(**numbered).select(nw.col(*numbered).sum())) if numbered else {}
     for at, (column_name, check) in enumerate(checks):
         yield table, column_name, check, int(got[f"{at}_0"] or 0), int(got[f"{at}_1"] or 0)

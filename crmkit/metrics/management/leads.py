@@ -44,7 +44,8 @@ def lead_conversion_rate(
     before `as_of`. Those that were not are counted in `besides`.
 
     Args:
-        leads: One row per lead: `created_at`, `converted_at` (empty = not converted); `lead_id` is heeded where present.
+        leads: One row per lead: `created_at`, `converted_at` (empty = not converted); `lead_id` is heeded where
+            present.
         horizon_days: How many days a lead has to convert; the last day counts.
         start, end: Window in which the lead was created, `[start, end)`; `None` = open.
         as_of: Up to when the data were collected, not included; default: the day after the last lead came in or was
@@ -113,8 +114,8 @@ def lead_conversion_days(
         statistic: "median", "p90" or "mean".
 
     Returns:
-        Days, as an `Estimate` with the interval of an order statistic (Student's for the mean); the other statistics are
-        beside it, and `besides["not_converted"]` counts the leads without a conversion. With `by`, a table.
+        Days, as an `Estimate` with the interval of an order statistic (Student's for the mean); the other statistics
+        are beside it, and `besides["not_converted"]` counts the leads without a conversion. With `by`, a table.
 
     Raises:
         MissingColumn, WrongType, ParameterError: as for `lead_conversion_rate`.
@@ -149,14 +150,15 @@ def first_contact_time(
     """How long the leads created in the window waited for the first contact, in calendar minutes.
 
     Args:
-        leads: One row per lead: `created_at`, `first_contacted_at` (empty = nobody has contacted it); `lead_id` is heeded
-            where present.
+        leads: One row per lead: `created_at`, `first_contacted_at` (empty = nobody has contacted it); `lead_id` is
+            heeded where present.
         start, end, by, columns: As for `lead_conversion_rate`.
         statistic: "median", "p90" or "mean".
 
     Returns:
         Minutes round the clock, as an `Estimate` with the interval of an order statistic (Student's for the mean); the
-        other statistics are beside it, and `besides["not_contacted"]` counts the leads still waiting. With `by`, a table.
+        other statistics are beside it, and `besides["not_contacted"]` counts the leads still waiting. With `by`, a
+        table.
 
     Raises:
         MissingColumn, WrongType, ParameterError: as for `lead_conversion_rate`.
@@ -201,8 +203,8 @@ def funnel(
 
     Returns:
         A table of the engine's own kind, one row per stage: `stage`, `n`, `skipped` (rows counted although their own
-        cell is empty), `share_of_first`, `first_low`, `first_high`, `share_of_previous`, `previous_low`, `previous_high`
-        (0–1, Wilson's intervals; null where there is nothing to divide by, and for the first stage).
+        cell is empty), `share_of_first`, `first_low`, `first_high`, `share_of_previous`, `previous_low`,
+        `previous_high` (0–1, Wilson's intervals; null where there is nothing to divide by, and for the first stage).
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -229,7 +231,10 @@ def funnel(
     before = np.concatenate([[np.nan], n[:-1]])
     columns_ = {"stage": np.array(stages, object), "n": n.astype(np.int64)}
     columns_["skipped"] = np.array([got[f"skipped_{at}"] for at in range(len(stages))]).astype(np.int64)
-    for name, short, base in (("share_of_first", "first", np.full(len(n), n[0])), ("share_of_previous", "previous", before)):
+    for name, short, base in (
+        ("share_of_first", "first", np.full(len(n), n[0])),
+        ("share_of_previous", "previous", before),
+    ):
         known = np.where(base > 0, base, np.nan)
         low, high = wilson(n, known)
         columns_ |= {name: n / known, f"{short}_low": low, f"{short}_high": high}

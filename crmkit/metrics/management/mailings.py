@@ -57,8 +57,8 @@ def email_metrics(
 
     Args:
         campaign_sends: One row per mail: `sent_at`, `delivered_at`, `bounced_at`, `opened_at`, `clicked_at`,
-            `unsubscribed_at`; `arm` (controls got no mail and are left aside), `is_machine_open` and `send_id` are heeded
-            where present; `customer_id` is needed with `orders`.
+            `unsubscribed_at`; `arm` (controls got no mail and are left aside), `is_machine_open` and `send_id` are
+            heeded where present; `customer_id` is needed with `orders`.
         orders: The order table, for the conversion; its columns have the model's names.
         within_days: How many times 24 hours after the delivery an order counts as a conversion.
         exclude_machine: Leave out openings by mail programs that open everything by themselves (`is_machine_open`).
@@ -67,11 +67,11 @@ def email_metrics(
         columns: Your own column names by the model's, of `campaign_sends`.
 
     Returns:
-        A dict of `Estimate` (0–1, Wilson): "delivery", "bounce", "open", "click", "click_to_open", "unsubscribe", and with
-        `orders` "conversion" (mails to customers delivered at least `within_days` before the day after the last order, and
-        followed by an order; that is no effect: see `campaign_lift`). `besides["machine_opened"]` of "open" counts mails
-        that only a machine opened. With `by`, a table of the engine's own kind: the group, `metric`, value, low, high, n,
-        numerator, denominator, rows_left_out.
+        A dict of `Estimate` (0–1, Wilson): "delivery", "bounce", "open", "click", "click_to_open", "unsubscribe", and
+        with `orders` "conversion" (mails to customers delivered at least `within_days` before the day after the last
+        order, and followed by an order; that is no effect: see `campaign_lift`). `besides["machine_opened"]` of "open"
+        counts mails that only a machine opened. With `by`, a table of the engine's own kind: the group, `metric`,
+        value, low, high, n, numerator, denominator, rows_left_out.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -82,7 +82,8 @@ def email_metrics(
         >>> day = pd.Timestamp("2026-03-02")
         >>> sends = pd.DataFrame({
         ...     "sent_at": [day, day, day], "delivered_at": [day, day, None], "bounced_at": [None, None, day],
-        ...     "opened_at": [day, None, None], "clicked_at": [day, None, None], "unsubscribed_at": [None, None, pd.NaT],
+        ...     "opened_at": [day, None, None], "clicked_at": [day, None, None],
+        ...     "unsubscribed_at": [pd.NaT] * 3,
         ... }).astype("datetime64[us]")
         >>> {name: round(float(rate), 2) for name, rate in email_metrics(sends).items()}
         {'delivery': 0.67, 'bounce': 0.33, 'open': 0.5, 'click': 0.5, 'click_to_open': 1.0, 'unsubscribe': 0.0}
@@ -177,4 +178,3 @@ def _converted(mails: Frame, orders: Any, within_days: int) -> tuple[Frame, date
     met = met.select("customer_id", "delivered_at", ordered=nw.lit(True)).unique(subset=["customer_id", "delivered_at"])
     joined = mails.join(met, on=["customer_id", "delivered_at"], how="left")
     return joined, last - timedelta(days=within_days)
-

@@ -110,9 +110,10 @@ def duplicate_rate(persons: Any, *, person: str = "person_id", columns: Columns 
     records = nw.col("records").cast(nw.Float64)
     part = Units(opened, people).sums(extra=records - 1.0, records=records, persons=nw.lit(1.0))
     definition = Definition("duplicate_rate")
-    return summarise(
+    made: Estimate = summarise(
         part, lambda sums: shares(sums["extra"], sums["records"]), Window(), definition, besides=("persons",)
     )
+    return made
 
 
 def match_precision_recall(
@@ -150,7 +151,9 @@ def match_precision_recall(
     both = found.rows().select("customer_id", person="group")
     both = both.join(known.rows().select("customer_id", true="group"), on="customer_id", how="inner")
     sizes = [_pairs(both, *per) for per in (("person", "true"), ("person",), ("true",))]
-    got = frames.row(*(one.rename({"pairs": f"pairs_{at}"}) for at, one in enumerate(sizes)), both.select(rows=nw.len()))
+    got = frames.row(
+        *(one.rename({"pairs": f"pairs_{at}"}) for at, one in enumerate(sizes)), both.select(rows=nw.len())
+    )
     right, claimed, there = (np.array([float(got[f"pairs_{at}"] or 0)]) for at in range(3))
     excluded: dict[str, int] = {}
     for tally in tallies:
@@ -281,7 +284,13 @@ def _matched(keyed: Frame, agree: int) -> Frame:
     against = known & ~_same("birth_date", "birth_date")
     told = pairs.with_columns(
         against=against, nameless=nameless, **{f"{one}_agrees": agreed[one] for one in EVIDENCE}
-    ).select("customer_id", "other_customer_id", "against", "nameless", *(nw.col(f"{one}_agrees").alias(one) for one in EVIDENCE))
+    ).select(
+        "customer_id",
+        "other_customer_id",
+        "against",
+        "nameless",
+        *(nw.col(f"{one}_agrees").alias(one) for one in EVIDENCE),
+    )
     enough = nw.sum_horizontal(*(nw.col(one).cast(nw.Int64) for one in EVIDENCE)) >= agree
     kept = told.filter(enough & ~nw.col("against") & (nw.col("name") | nw.col("nameless")))
     return kept.select("customer_id", "other_customer_id", *EVIDENCE)

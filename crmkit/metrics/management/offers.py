@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmkit import frames
-from crmkit.errors import ParameterError
+from crmkit.errors import ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, shares
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import z
@@ -23,6 +23,7 @@ from crmkit.reduction import (
     open_rows,
     summarise,
     time_window,
+    warn,
     within,
 )
 
@@ -62,7 +63,9 @@ def cross_sell_rate(
     Examples:
         >>> import pandas as pd
         >>> day = pd.Timestamp("2026-03-02")
-        >>> orders = pd.DataFrame({"order_id": ["1", "2", "3"], "customer_id": ["A", "A", "B"], "ordered_at": [day] * 3})
+        >>> orders = pd.DataFrame({
+        ...     "order_id": ["1", "2", "3"], "customer_id": ["A", "A", "B"], "ordered_at": [day] * 3,
+        ... })
         >>> items = pd.DataFrame({"order_id": ["1", "2", "3"], "line_no": 1, "product_id": ["cut", "wax", "cut"]})
         >>> products = pd.DataFrame({"product_id": ["cut", "wax"], "category": ["service", "retail"]})
         >>> float(cross_sell_rate(orders, order_items=items, products=products))
@@ -90,7 +93,7 @@ def upsell_rate(
     by: str | None = None,
     columns: Columns = None,
 ) -> Any:
-    """Of the customers who had bought in a category before the window, how many bought a higher tier of it in the window.
+    """Of the customers who had bought in a category before the window, how many bought a higher tier of it inside.
 
     Args:
         orders: The order table, with `order_id`: the whole history, not only the window.
@@ -102,8 +105,8 @@ def upsell_rate(
 
     Returns:
         An `Estimate` (0–1) with Wilson's interval. Customers who bought the highest tier before stay in the base.
-        `besides["bought_again"]` counts those of the base who bought in such a category in the window at all. With `by`,
-        a table as for `cross_sell_rate`.
+        `besides["bought_again"]` counts those of the base who bought in such a category in the window at all. With
+        `by`, a table as for `cross_sell_rate`.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -204,7 +207,7 @@ def association_lift(
     Args:
         order_items: `order_id` and `product_id`; how many of a product are in a basket makes no difference.
         orders: The order table, to look only at orders that count; `None` = all baskets.
-        products: `product_id` and `category`, to pair categories instead of products.
+        products: `product_id` and `category`, to pair categories instead of products; goods without one are left out.
         min_support: The least share of baskets that a pair must be in, 0–1.
         columns: Your own column names by the model's, for all tables.
 
@@ -235,9 +238,15 @@ def association_lift(
         raise ParameterError("share_between", parameter="min_support", value=min_support)
     baskets = _baskets(order_items, orders, products, columns)
     # the pairs that are wanted hold no item that is rarer than they may be
-    found = _pairs_by_matrix(baskets, min_support) if isinstance(baskets, nw.DataFrame) else _pairs_by_join(baskets, min_support)
+    found = (
+        _pairs_by_matrix(baskets, min_support)
+        if isinstance(baskets, nw.DataFrame)
+        else _pairs_by_join(baskets, min_support)
+    )
     order = np.lexsort((found["other_item"], found["item"], -found["lift"]))
-    return frames.give_back(frames.same_kind(baskets, _table_of_pairs(baskets, {name: one[order] for name, one in found.items()})))
+    return frames.give_back(
+        frames.same_kind(baskets, _table_of_pairs(baskets, {name: one[order] for name, one in found.items()}))
+    )
 
 
 def _bought(
@@ -257,7 +266,12 @@ def _bought(
 def _items(order_items: Any, columns: Columns) -> Frame:
     must = ("order_id", "product_id")
     items = frames.open_table(order_items, "order_items", needs=must, must=must, columns=named(columns, "order_items"))
-    return items.drop_nulls()
+    known = ~nw.col("order_id").is_null() & ~nw.col("product_id").is_null()
+    marked = items.with_columns(_lost=(~known).cast(nw.Int64))
+    got = frames.row(marked.select(seen=nw.len(), lost=nw.col("_lost").sum()))
+    if got["lost"]:
+        warn(RowsLeftOut("no_product", rows=f"{int(got['lost']):,}", seen=f"{int(got['seen']):,}", table="order_items"))
+    return items.filter(known)
 
 
 # --- goods bought together
@@ -265,7 +279,12 @@ def _items(order_items: Any, columns: Columns) -> Frame:
 
 def _baskets(order_items: Any, orders: Any, products: Any, columns: Columns) -> Frame:
     """`order_id` and `item`, each pair of them at least once."""
-    all_known(columns, "order_items", *(["orders"] if orders is not None else []), *(["products"] if products is not None else []))
+    all_known(
+        columns,
+        "order_items",
+        *(["orders"] if orders is not None else []),
+        *(["products"] if products is not None else []),
+    )
     baskets = _items(order_items, columns).rename({"product_id": "item"})
     if products is not None:
         must = ("product_id", "category")
@@ -275,7 +294,9 @@ def _baskets(order_items: Any, orders: Any, products: Any, columns: Columns) -> 
     if orders is not None:
         history = open_orders(orders, columns=named(columns, "orders"), must=("order_id",))
         history.units().sums(rows=nw.lit(1.0)).whole()  # says which orders are left out
-        baskets = baskets.join(history.rows().select("order_id").unique(subset=["order_id"]), on="order_id", how="inner")
+        baskets = baskets.join(
+            history.rows().select("order_id").unique(subset=["order_id"]), on="order_id", how="inner"
+        )
     return baskets
 
 
@@ -310,7 +331,7 @@ def _codes(column: Any) -> tuple[NDArray[np.int64], Any]:
 def _pairs_by_join(baskets: Frame, min_support: float) -> dict[str, Any]:
     """Lazy engines: the baskets joined with themselves; only the pairs that are common enough come to the client."""
     cells = baskets.unique(subset=["order_id", "item"])
-    n = int(frames.row(cells.select(n=nw.col("order_id").n_unique()))["n"])
+    n = int(frames.row(cells.select(n=nw.col("order_id").n_unique()))["n"] or 0)
     single = cells.group_by("item").agg(n_item=nw.len()).filter(nw.col("n_item") >= min_support * n)
     cells = cells.join(single.select("item"), on="item", how="inner")
     pairs = cells.join(cells.rename({"item": "other_item"}), on="order_id", how="inner").filter(ITEM < OTHER)
@@ -319,7 +340,8 @@ def _pairs_by_join(baskets: Frame, min_support: float) -> dict[str, Any]:
     pairs = pairs.join(single.rename({"item": "other_item", "n_item": "n_other"}), on="other_item", how="inner")
     small = frames.fetch(pairs)
     first, second = (np.array([*small[name].to_list(), None], object)[:-1] for name in ("item", "other_item"))
-    return _figures(first, second, *(small[name].to_numpy() for name in ("n_item", "n_other", "n_both")), n)
+    one, other, both = (small[name].to_numpy() for name in ("n_item", "n_other", "n_both"))
+    return _figures(first, second, one, other, both, n)
 
 
 def _figures(first: Any, second: Any, n_item: Any, n_other: Any, n_both: Any, n: int) -> dict[str, Any]:

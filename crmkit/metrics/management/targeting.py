@@ -59,9 +59,7 @@ def targeting_lift(
     )  # fmt: skip
 
 
-def cumulative_gains(
-    leads: Any, *, parts: int = 10, response: str = "converted_at", columns: Columns = None
-) -> Any:
+def cumulative_gains(leads: Any, *, parts: int = 10, response: str = "converted_at", columns: Columns = None) -> Any:
     """The share of all responses found among the highest scores, for one tenth of the rows, two tenths, and so on.
 
     Args:
@@ -70,8 +68,8 @@ def cumulative_gains(
 
     Returns:
         A table of the engine's own kind, one row per step: `share` (of the rows chosen, more where scores are tied),
-        `chosen` (rows), `responses` (among them), `gain` (share of all responses, 0–1), low, high (Wilson), `lift` and `n`
-        (rows in all). Steps that ties make the same are one.
+        `chosen` (rows), `responses` (among them), `gain` (share of all responses, 0–1), low, high (Wilson), `lift` and
+        `n` (rows in all). Steps that ties make the same are one.
 
     Raises:
         MissingColumn, WrongType, ParameterError: as for `targeting_lift`.
@@ -134,7 +132,7 @@ def _counted(rows: Frame, shares: NDArray[np.float64]) -> dict[str, NDArray[np.f
         return {**whole, "chosen": np.zeros(len(shares)), "found": np.zeros(len(shares))}
     ranks = np.maximum(np.ceil(np.round(shares * n, 9)).astype(int), 1)
     cuts = _score_at(rows, n, ranks)
-    sums = {}
+    sums: dict[str, nw.Expr] = {}
     for at, cut in enumerate(cuts):
         top = SCORE >= cut
         sums |= {f"chosen_{at}": top.cast(nw.Int64).sum(), f"found_{at}": (top & RESPONDED).cast(nw.Int64).sum()}
@@ -145,10 +143,13 @@ def _counted(rows: Frame, shares: NDArray[np.float64]) -> dict[str, NDArray[np.f
 
 def _score_at(rows: Frame, n: int, ranks: NDArray[Any]) -> list[Any]:
     """The scores that stand at these ranks, the highest first; only they come to the client."""
-    numbered = rows.select("score", rank=nw.lit(0)).with_columns(
-        rank=nw.col("rank").cum_count().over(order_by="score")
-    ) if not isinstance(rows, nw.DataFrame) else rows.select("score").sort("score").with_row_index("rank").with_columns(
-        rank=nw.col("rank").cast(nw.Int64) + 1
+    numbered = (
+        rows.select("score", rank=nw.lit(0)).with_columns(rank=nw.col("rank").cum_count().over(order_by="score"))
+        if not isinstance(rows, nw.DataFrame)
+        else rows.select("score")
+        .sort("score")
+        .with_row_index("rank")
+        .with_columns(rank=nw.col("rank").cast(nw.Int64) + 1)
     )
     wanted = [n + 1 - int(rank) for rank in ranks]
     found = frames.rows(numbered.filter(nw.col("rank").is_in(sorted(set(wanted)))))

@@ -77,7 +77,7 @@ def _faults(
     faults = {"no_date": sent.is_null()}
     if "responded_at" in found:
         faults["out_of_order"] = nw.col("responded_at") < sent
-        faults["no_score"] = ~nw.col("responded_at").is_null() & score.is_null()
+        faults["score_missing"] = ~nw.col("responded_at").is_null() & score.is_null()
     if scope is not None:
         faults["no_scope"] = nw.col("scope").is_null()
     return faults | {"off_scale": off if any_number else off | (given & (score != score.round(0)))}

@@ -17,6 +17,7 @@ from crmkit.frames import Frame
 from crmkit.intervals import wilson
 from crmkit.metrics.relationship.together import (
     TableColumns,
+    as_text,
     by_table,
     days_before,
     figure_of,
@@ -214,9 +215,9 @@ def _as_people(records: Frame, identity: Any) -> Frame:
             if name not in found:
                 near = frames.nearest(name, list(found))
                 raise MissingColumn("table", table="identity", column=name, nearest=near, found=", ".join(found))
-    known = known.select(ID.cast(nw.String), nw.col("person_id").cast(nw.String)).filter(~ID.is_null())
-    known = known.group_by("customer_id").agg(nw.col("person_id").min())
-    both = records.with_columns(ID.cast(nw.String)).join(known, on="customer_id", how="left")
+    known = known.select("customer_id", "person_id").filter(~ID.is_null() & ~nw.col("person_id").is_null())
+    known = as_text(known, "customer_id", "person_id").group_by("customer_id").agg(nw.col("person_id").min())
+    both = as_text(records, "customer_id").join(known, on="customer_id", how="left")
     return both.with_columns(customer_id=nw.coalesce("person_id", "customer_id")).drop("person_id")
 
 

@@ -246,7 +246,7 @@ def _open_costs(costs: Any, columns: Columns, *, more: Sequence[str] = (), by: s
     amount = AMOUNT.cast(nw.Float64)
     rules = {
         "no_date": BOOKED.is_null(),
-        "amount_missing": amount.is_null(),
+        "cost_amount_missing": amount.is_null(),
         "infinite": ~amount.is_finite(),
         "negative": amount < 0,
     }

@@ -80,17 +80,22 @@ def disconfirmation_gap(
         one_of("by", by, ((columns or {}).get("driver", "driver"),))
     keep = ("customer_id", "driver")
     asked = open_answers(survey_responses, "expectation", perceived, window=window, by=by, columns=columns, keep=keep)
-    one_scale(asked, "expectation", perceived)
+    low, high = one_scale(asked, "expectation", perceived)
     answers = _answers(asked.frame)
     gaps = _pairs(answers, perceived)
     definition = Definition("disconfirmation_gap", {"perceived": perceived})
+
+    def mean(sums: Sums) -> Figures:
+        return means(sums["n"], sums["total"], sums["squares"]).held(low - high, high - low)
+
     if by is not None:
-        units = Units(_by_driver(asked.source), gaps.filter(DRIVER != WHOLE).with_columns(group=DRIVER))
-        return summarise(_differences(units), _mean, window, definition, by=by, unit="points")
+        named = nw.when(DRIVER != WHOLE).then(DRIVER)  # a group may be none, and Spark's types say so
+        units = Units(_by_driver(asked.source), gaps.filter(DRIVER != WHOLE).with_columns(group=named))
+        return summarise(_differences(units), mean, window, definition, by=by, unit="points")
     paired = gaps.group_by("customer_id").agg(nw.col("difference").mean())
     everyone = answers.select("customer_id").unique()
     units = Units(asked.source, everyone.join(paired, on="customer_id", how="left"))
-    return summarise(_differences(units), _mean, window, definition, unit="points", besides=("unpaired",))
+    return summarise(_differences(units), mean, window, definition, unit="points", besides=("unpaired",))
 
 
 def driver_analysis(
@@ -197,10 +202,6 @@ def _differences(units: Units) -> Any:
     difference = nw.col("difference")
     unpaired = difference.is_null()
     return units.sums(n=~unpaired, total=difference, squares=difference * difference, unpaired=unpaired)
-
-
-def _mean(sums: Sums) -> Figures:
-    return means(sums["n"], sums["total"], sums["squares"])
 
 
 def _by_driver(source: Rows) -> Rows:

@@ -14,7 +14,7 @@ from crmkit import frames
 from crmkit.errors import AmbiguousFigure, RowsLeftOut
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.relationship.referrals import INVITED, open_referrals
-from crmkit.metrics.relationship.together import TableColumns, by_table, same_ids, tell
+from crmkit.metrics.relationship.together import TableColumns, as_text, by_table, tell
 from crmkit.reduction import Rows, open_orders, warn
 
 UP, ID = nw.col("up"), nw.col("customer_id")
@@ -30,11 +30,11 @@ def referral_graph(referrals: Any, *, orders: Any = None, columns: TableColumns 
         columns: Your own column names by table: `{"referrals": {…}, "orders": {…}}`.
 
     Returns:
-        A table of the engine's own kind: customer_id, referrer_customer_id (null = nobody known), family (the customer
-        at its root), depth (0 = the root), children, descendants (children, their children and so on), and
-        descendants_net_amount (JPY, net of refunds, all time; null without `orders`). Somebody invited by several
-        belongs to the first; who "invites" himself, or closes a circle (its latest invitation), is left out. All of
-        that is said in warnings.
+        A table of the engine's own kind: customer_id (ids are text here), referrer_customer_id (null = nobody known),
+        family (the customer at its root), depth (0 = the root), children, descendants (children, their children and so
+        on), and descendants_net_amount (JPY, net of refunds, all time; null without `orders`). Somebody invited by
+        several belongs to the first; who "invites" himself, or closes a circle (its latest invitation), is left out.
+        All of that is said in warnings.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.
@@ -82,13 +82,8 @@ def referral_graph(referrals: Any, *, orders: Any = None, columns: TableColumns 
 def _first_invitations(links: Rows) -> Frame:
     """One row per customer who was brought: by whom (`up`) and when; of several invitations the first."""
     brought = links.rows(~nw.col("invitee_customer_id").is_null())
-    referrers = brought.select("invited_at", customer_id=nw.col("referrer_customer_id"))
-    invitees = brought.select(
-        "invited_at", customer_id=nw.col("invitee_customer_id"), up=nw.col("referrer_customer_id")
-    )
-    _, alike = same_ids(referrers, invitees.select("customer_id"))
-    kind = alike.collect_schema()["customer_id"]
-    invitees = invitees.with_columns(nw.col("customer_id", "up").cast(kind))
+    named = brought.select("invited_at", customer_id=nw.col("invitee_customer_id"), up=nw.col("referrer_customer_id"))
+    invitees = as_text(named, "customer_id", "up")
     tally = frames.row(invitees.select(all=nw.len(), selves=(ID == UP).cast(nw.Int64).sum()))
     if tally["selves"]:
         warn(RowsLeftOut("self_referral", rows=f"{tally['selves']:,}", seen=f"{tally['all']:,}", table="referrals"))
@@ -111,7 +106,7 @@ def _net_sales(orders: Any, columns: Columns) -> Frame:
     paid = nw.col("net_amount").cast(nw.Float64).fill_null(0.0)
     if "refund_amount" in rows.collect_schema():
         paid = paid - nw.col("refund_amount").cast(nw.Float64).fill_null(0.0)
-    return rows.with_columns(own=paid).group_by("customer_id").agg(nw.col("own").sum())
+    return as_text(rows.with_columns(own=paid).group_by("customer_id").agg(nw.col("own").sum()), "customer_id")
 
 
 def _nodes(edges: Frame, spent: Frame | None) -> Frame:
@@ -122,10 +117,7 @@ def _nodes(edges: Frame, spent: Frame | None) -> Frame:
     )
     own = nw.lit(0.0)
     if spent is not None:
-        nodes, spent = same_ids(nodes, spent)
-        kind = nodes.collect_schema()["customer_id"]
-        nodes = nodes.with_columns(UP.cast(kind)).join(spent, on="customer_id", how="left")
-        own = nw.col("own").fill_null(0.0)
+        nodes, own = nodes.join(spent, on="customer_id", how="left"), nw.col("own").fill_null(0.0)
     return nodes.select(
         "customer_id", "up", family=ID, depth=nw.lit(0, nw.Int64), size=nw.lit(1, nw.Int64), own=own, worth=own
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -244,7 +245,7 @@ def ces(
     hold_to_scale(asked, "ces")
     answered = ~SCORE.is_null()
     sums = asked.sums(easy=SCORE >= 5, total=SCORE, squares=SCORE * SCORE, answered=answered, sent=nw.lit(1.0))
-    figures, unit = (_mean, "points") if method == "mean" else (_easy, "share")
+    figures, unit = (partial(_mean, low=1, high=7), "points") if method == "mean" else (_easy, "share")
     definition, besides = Definition(f"ces.{method}"), ("easy", "answered", "sent")
     return summarise(sums, figures, window, definition, by=by, unit=unit, besides=besides)
 
@@ -287,7 +288,8 @@ def survey_mean(
     low, high = one_scale(asked, kind)
     sums = asked.sums(total=SCORE, squares=SCORE * SCORE, answered=~SCORE.is_null(), sent=nw.lit(1.0))
     definition = Definition("survey_mean", {"kind": kind, "low": f"{low:g}", "high": f"{high:g}"})
-    return summarise(sums, _mean, window, definition, by=by, unit="points", besides=("answered", "sent"))
+    figures = partial(_mean, low=low, high=high)
+    return summarise(sums, figures, window, definition, by=by, unit="points", besides=("answered", "sent"))
 
 
 # --- from sums to figures
@@ -311,8 +313,8 @@ def _net_promoters(sums: Sums) -> Figures:
     return balance(sums["promoters"], sums["detractors"], sums["answered"])
 
 
-def _mean(sums: Sums) -> Figures:
-    return means(sums["answered"], sums["total"], sums["squares"])
+def _mean(sums: Sums, low: float, high: float) -> Figures:
+    return means(sums["answered"], sums["total"], sums["squares"]).held(low, high)
 
 
 def _easy(sums: Sums) -> Figures:
@@ -329,7 +331,7 @@ def _dissatisfied(sums: Sums) -> Numbers:
 
 def _mean_of_points(sums: Sums) -> Figures:
     total, squares = (np.sum([point**power * sums[f"score_{point}"] for point in POINTS], axis=0) for power in (1, 2))
-    return means(sums["answered"], total, squares)
+    return means(sums["answered"], total, squares).held(1, 5)
 
 
 _CSAT: Mapping[str, tuple[Callable[[Sums], Figures], str]] = {

@@ -150,11 +150,6 @@ def _deciles(customers: Frame) -> dict[str, Any]:
         np.array([got[f"{name}_{place}"] or 0.0 for place in range(len(cut))]) for name in ("above", "from", "sum")
     )
     size = np.diff(ends, prepend=0)
-    if not n:
-        nothing = np.full(DECILES, np.nan)
-        empty = np.zeros(DECILES, np.int64)
-        return {"decile": last, "customers": empty, "least": nothing, "sales": nothing, "share": nothing,
-                "cumulative_share": nothing, "tied": empty}  # fmt: skip
     upto = np.where(ends > 0, summed + cut * (ends - above), 0.0)  # those tied at the boundary are worth the same
     total = got["total"] or np.nan
     there = size > 0
@@ -273,7 +268,7 @@ def _order_statistics(frame: Frame, wanted: Mapping[str, Ranks]) -> tuple[int, d
     """How many rows there are, and of some columns the values at the ranks (1 = the least) that follow from it."""
     n = int(frames.row(frame.select(n=nw.len()))["n"])
     if not n:
-        return 0, {name: np.array([]) for name in wanted}
+        return 0, {name: np.full(len(of(1)), np.nan) for name, of in wanted.items()}
     ranks = {name: np.array(of(n), np.int64) for name, of in wanted.items()}
     if isinstance(frame, nw.DataFrame):
         return n, {name: _partitioned(frame[name].to_numpy().astype(float), ranks[name]) for name in wanted}

@@ -268,7 +268,7 @@ def _with_costs(orders: Any, costs: Frame, window: Window, by: str | None, colum
     found = frame.collect_schema()
     net, cost = nw.col("net_amount").cast(nw.Float64), nw.col("cost")
     refund = nw.col("refund_amount").cast(nw.Float64).fill_null(0.0) if "refund_amount" in found else nw.lit(0.0)
-    faults = {"no_amount": net.is_null(), "negative": refund < 0, "no_cost": cost.is_null()}
+    faults = {"amount_missing": net.is_null(), "negative": refund < 0, "no_cost": cost.is_null()}
     if "negative" in history.reasons:
         faults["negative"] = faults["negative"] | history.reasons["negative"]
     if "refunded_at" in found and window.end is not None:  # what is paid back later has not been paid back yet

@@ -267,7 +267,11 @@ def topic_counts(
     if by in TOPIC_COLUMNS:
         raise ParameterError("name_taken", by=by, columns=", ".join(TOPIC_COLUMNS))
     units = _heard(feedback, time_window(start, end), sources_of(sources), [], {}, by, columns)
-    small = units.sums(count=nw.lit(1.0)).grouped(["count"]).sort("count", "group", descending=[True, False])
+    small = (
+        units.sums(count=nw.lit(1.0))
+        .grouped(["count"])
+        .sort("count", "group", descending=[True, False], nulls_last=True)
+    )
     counted, lost = (small[name].to_numpy().astype(np.int64) for name in ("count", "lost"))
     everything = np.full(len(counted), counted.sum())
     found = shares(counted.astype(float), everything.astype(float))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -23,8 +22,9 @@ from crmkit.reduction import AT, History, Part, Units, one_of, open_orders, open
 
 When = str | datetime
 MONTH_DAYS = 30.4375
-MONTHS_AT_ONCE = 12  # months per query: its text grows with them
-MOVEMENTS = ("new", "expansion", "contraction", "churned", "reactivation")
+NEVER_ENDS = 1_000_000  # number of a month that is later than all
+MOVEMENTS = {"new": 1, "expansion": 1, "contraction": -1, "churned": -1, "reactivation": 1}
+MOVED = (*MOVEMENTS, "customers")
 
 
 def mrr_movements(subscriptions: Any, *, start: When | None = None, end: When, columns: Columns = None) -> Any:
@@ -62,17 +62,24 @@ def mrr_movements(subscriptions: Any, *, start: When | None = None, end: When, c
         [[0.0, 1500.0, 0.0, 1500.0], [1500.0, 0.0, 500.0, 1000.0]]
     """
     window = time_window(start, end)
+    assert window.end is not None
     history = _priced(subscriptions, None, columns)
-    got = frames.row(history.rows().select(first=AT.min()), history.left_out())
-    history.tell(got)
-    bounds = _month_bounds(window, got["first"])
-    found: dict[str, list[float]] = {name: [] for name in ("opening", *MOVEMENTS, "closing", "customers")}
-    for place in range(0, len(bounds) - 1, MONTHS_AT_ONCE):
-        _add_months(found, history, bounds[place : place + MONTHS_AT_ONCE + 1])
-    customers = np.array(found.pop("customers"), dtype=np.int64)
-    months = np.array([month.isoformat() for month in bounds[:-1]], dtype="datetime64[us]")
-    columns_found = {name: np.array(values, dtype=np.float64) for name, values in found.items()}
-    made = frames.table(history.frame, {"month": months, **columns_found, "customers": customers})
+    history.tell(frames.row(history.left_out()))
+    months = {one["month"]: one for one in frames.rows(_changes(history, window.end))}
+    # what happened before the window makes its opening
+    first = window.start if window.start is not None else _month_start(min(months, default=0) - 1)
+    bounds = _month_bounds(Window(first, window.end)) if months or window.start is not None else [window.end]
+    steps = {name: np.array([months.get(_month_number(at), {}).get(name, 0.0) for at in bounds[1:]]) for name in MOVED}
+    earlier = [one for month, one in months.items() if month <= _month_number(bounds[0])]
+    net = sum((sign * steps[name] for name, sign in MOVEMENTS.items()), np.zeros(len(bounds) - 1))
+    before = sum(sign * one[name] for one in earlier for name, sign in MOVEMENTS.items())
+    closing = before + np.cumsum(net)
+    there = sum(one["customers"] for one in earlier) + np.cumsum(steps.pop("customers"))
+    days = np.array([month.isoformat() for month in bounds[:-1]], dtype="datetime64[us]")
+    amounts = {"opening": np.append(before, closing)[:-1] if len(net) else net, **steps, "closing": closing}
+    # a millionth of a yen is rounding: what is gone is to be 0
+    amounts = {name: np.round(values, 6) + 0.0 for name, values in amounts.items()}
+    made = frames.table(history.frame, {"month": days, **amounts, "customers": there.astype(np.int64)})
     return frames.give_back(frames.same_kind(history.frame, made))
 
 
@@ -226,39 +233,64 @@ def _at_home(customers: Frame, history: History, seen: nw.Expr | None) -> Frame:
     return customers.join(homes, on="customer_id", how="inner")
 
 
-def _add_months(found: dict[str, list[float]], history: History, bounds: list[datetime]) -> None:
-    """One query for a few months: every movement of each."""
-    wanted: dict[str, nw.Expr] = {}
-    for place, (start, end) in enumerate(pairwise(bounds)):
-        before, after = nw.col(f"b{place}"), nw.col(f"b{place + 1}")
-        came, stayed = (before == 0) & (after > 0), (before > 0) & (after > 0)
-        is_new, more = (nw.col("first") >= start) & (nw.col("first") < end), after - before
-        amounts = {
-            "opening": before,
-            "new": nw.when(came & is_new).then(after),
-            "expansion": nw.when(stayed & (more > 0)).then(more),
-            "contraction": nw.when(stayed & (more < 0)).then(-more),
-            "churned": nw.when((before > 0) & (after == 0)).then(before),
-            "reactivation": nw.when(came & ~is_new).then(after),
-            "closing": after,
-            "customers": (after > 0).cast(nw.Float64),
-        }
-        wanted |= {f"{name}_{place}": amount for name, amount in amounts.items()}
-    customers = _paid_at(history, bounds, AT < bounds[-1])
-    rows = customers.frame.with_columns(**{name: value.fill_null(0.0) for name, value in wanted.items()})
-    got = frames.row(rows.select(nw.col(*wanted).sum()))
-    for name, value in got.items():
-        found[name.rsplit("_", 1)[0]].append(float(value or 0.0))
+def _changes(history: History, end: datetime) -> Frame:
+    """What moved in each month, by the number of the month after: at its beginning it shows.
+
+    A contract is in force at the beginnings of the months from the one after its start to the one it ends in. Whose MRR
+    changes when is small; only there are a customer's contracts added up.
+    """
+    ended, month = nw.col("ended_at"), nw.col("month")
+    rows = history.rows(AT < end)
+    last = (
+        nw.when(ended.is_null())
+        .then(nw.lit(NEVER_ENDS))
+        .otherwise(_months(nw.when(ended.is_null()).then(AT).otherwise(ended)))
+    )
+    contracts = rows.select("customer_id", "mrr", begin=_months(AT) + 1, last=last.cast(nw.Int64))
+    points = [contracts.select("customer_id", month=edge) for edge in (nw.col("begin"), nw.col("last") + 1)]
+    points = [one.filter(month <= _month_number(end)) for one in points]
+    changes = nw.concat(points, how="vertical").unique().rename({"customer_id": "who"})
+    pairs = changes.join(contracts, left_on="who", right_on="customer_id", how="inner")
+    paid = {
+        name: nw.when((nw.col("begin") <= at) & (at <= nw.col("last"))).then(nw.col("mrr")).otherwise(0.0)
+        for name, at in (("before", month - 1), ("after", month))
+    }
+    moved = pairs.with_columns(**paid).group_by("who", "month")
+    moved = moved.agg(nw.col("before", "after").sum(), first=nw.col("begin").min())
+    before, after, is_new = nw.col("before"), nw.col("after"), nw.col("first") == month
+    came, stayed = (before == 0) & (after > 0), (before > 0) & (after > 0)
+    amounts = {
+        "new": nw.when(came & is_new).then(after),
+        "expansion": nw.when(stayed & (after > before)).then(after - before),
+        "contraction": nw.when(stayed & (after < before)).then(before - after),
+        "churned": nw.when((before > 0) & (after == 0)).then(before),
+        "reactivation": nw.when(came & ~is_new).then(after),
+        "customers": (after > 0).cast(nw.Float64) - (before > 0).cast(nw.Float64),
+    }
+    moved = moved.with_columns(**{name: value.fill_null(0.0) for name, value in amounts.items()})
+    return moved.group_by("month").agg(nw.col(*MOVED).sum())
 
 
-def _month_bounds(window: Window, first: Any) -> list[datetime]:
+def _months(at: nw.Expr) -> nw.Expr:
+    """Months since the year 0."""
+    return at.dt.year().cast(nw.Int64) * 12 + at.dt.month().cast(nw.Int64) - 1
+
+
+def _month_number(at: datetime) -> int:
+    """`_months` of one instant."""
+    return at.year * 12 + at.month - 1
+
+
+def _month_start(number: int) -> datetime:
+    return datetime(max(number // 12, 1), number % 12 + 1, 1)
+
+
+def _month_bounds(window: Window) -> list[datetime]:
     """First instants of the months that lie wholly in the window, and of the one after."""
-    start = window.start if window.start is not None else frames.instant(first, "first") if first else None
+    assert window.start is not None
     assert window.end is not None
-    if start is None:
-        return [window.end]
-    month = datetime(start.year, start.month, 1)
-    if window.start is not None and month < start:
+    month = datetime(window.start.year, window.start.month, 1)
+    if month < window.start:
         month = _next_month(month)
     bounds = [month]
     while _next_month(bounds[-1]) <= window.end:
@@ -306,16 +338,15 @@ def _sales(history: History, basis: str, window: Window) -> Units:
 def _monthly_cv(history: History, window: Window) -> float:
     """Standard deviation ÷ mean of the net sales of whole calendar months; NaN for fewer than two."""
     rows = history.rows(within(AT, window))
-    months = AT.dt.year().cast(nw.Int64) * 12 + AT.dt.month().cast(nw.Int64)
-    rows = rows.with_columns(_net=_net(rows.collect_schema()), month=months)
+    rows = rows.with_columns(_net=_net(rows.collect_schema()), month=_months(AT))
     got = frames.rows(rows.group_by("month").agg(nw.col("_net").sum(), first=AT.min(), last=AT.max()))
     if not got:
         return math.nan
     first = window.start or min(one["first"] for one in got)
     last = window.end or max(one["last"] for one in got) + timedelta(days=1)
-    bounds = _month_bounds(Window(frames.instant(first, "start"), frames.instant(last, "end")), None)
+    bounds = _month_bounds(Window(frames.instant(first, "start"), frames.instant(last, "end")))
     sums = {one["month"]: one["_net"] for one in got}
-    values = np.array([sums.get(month.year * 12 + month.month, 0.0) for month in bounds[:-1]])
+    values = np.array([sums.get(_month_number(month), 0.0) for month in bounds[:-1]])
     if len(values) < 2 or values.mean() == 0:
         return math.nan
     return float(values.std(ddof=1) / values.mean())

@@ -289,7 +289,7 @@ def _unhappy(survey_responses: Any, window: Window, by: str | None, columns: Col
     )
     found = about.collect_schema()
     missing = {name: nw.lit(None, nw.String) for name in ("order_id", "ticket_id") if name not in found}
-    about = about.with_columns(**missing).unique(subset=["survey_id"], keep="any")
+    about = (about.with_columns(**missing) if missing else about).unique(subset=["survey_id"], keep="any")
     at = nw.col("sent_at")
     if "responded_at" in asked.frame.collect_schema():
         at = nw.coalesce(nw.col("responded_at"), at)

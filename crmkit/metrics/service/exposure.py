@@ -104,10 +104,10 @@ def period_start(at: nw.Expr, every: str) -> nw.Expr:
     """First day of the calendar period that an instant lies in; weeks begin on Monday."""
     if every != "1w":
         return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
-    day = at.dt.truncate("1d")
-    monday = day
-    for weekday in range(2, 8):  # engines cannot shift by a column: one branch a weekday
-        monday = nw.when(day.dt.weekday() == weekday).then(day.dt.offset_by(f"-{weekday - 1}d")).otherwise(monday)
+    day, monday = at.dt.truncate("1d"), at.dt.truncate("1d")
+    number = day_number(day) + 2  # 0 modulo 7 on Mondays; Spark's own weekday gives Sundays another number
+    for past in range(1, 7):  # engines cannot shift by a column: one branch a weekday
+        monday = nw.when(number - number // 7 * 7 == past).then(day.dt.offset_by(f"-{past}d")).otherwise(monday)
     return monday.dt.replace_time_zone(None)
 
 

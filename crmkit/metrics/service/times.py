@@ -222,7 +222,9 @@ def next_reply_time(
         with held(replace(whole, frame=runs)) as kept:
             units = Units(whole, kept.frame)
             definition = Definition(f"next_reply_time.{hours}")
-            return typical(units, window, definition, statistic, by, unanswered=~answered, solved_unanswered=solved)
+            return typical(
+                units, window, definition, statistic, by, apart={"unanswered": ~answered, "solved_unanswered": solved}
+            )
 
 
 def _runs(log: Frame) -> Frame:

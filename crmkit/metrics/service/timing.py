@@ -98,7 +98,7 @@ def minutes_of(
     lean = replace(desk, frame=desk.frame.with_columns(minutes=value, **flags).select(*kept, "minutes", *apart))
     with held(lean) as kept_desk:
         seen = {name: nw.col(name) > 0 for name in apart}
-        return typical(kept_desk.units(inside), window, definition, statistic, opened.by, **seen)
+        return typical(kept_desk.units(inside), window, definition, statistic, opened.by, apart=seen)
 
 
 def created_in(window: Window, kind: str | None) -> nw.Expr:
@@ -108,17 +108,24 @@ def created_in(window: Window, kind: str | None) -> nw.Expr:
 
 
 def typical(
-    units: Units, window: Window, definition: Definition, statistic: str, by: str | None, **apart: nw.Expr
+    units: Units,
+    window: Window,
+    definition: Definition,
+    statistic: str,
+    by: str | None,
+    *,
+    unit: str = "minutes",
+    apart: Mapping[str, nw.Expr] | None = None,
 ) -> Any:
     """A statistic of the column `minutes`, with the other two beside it; what is set `apart` is counted."""
     if by is not None:
-        return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by)
+        return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by, unit=unit)
     found = spread(units.frame.filter(~nw.col("minutes").is_null()), "minutes")
-    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **apart).whole()
+    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **(apart or {})).whole()
     made = {name: one_statistic(found, name).first() for name in STATISTICS}
     besides: dict[str, float] = {name: figures.value[0].item() for name, figures in made.items() if name != statistic}
-    besides |= {name: int(counted[name]) for name in apart}
-    return made[statistic].estimate(window, definition, unit="minutes", excluded=excluded, notes=notes, besides=besides)
+    besides |= {name: int(counted[name]) for name in apart or {}}
+    return made[statistic].estimate(window, definition, unit=unit, excluded=excluded, notes=notes, besides=besides)
 
 
 def one_statistic(found: Mapping[str, Any], statistic: str) -> Figures:
