@@ -26,8 +26,37 @@ Frame: TypeAlias = nw.LazyFrame[Any]
 """An opened table, lazy or not; to the type checker all are lazy, since metrics use only what both kinds have."""
 Columns = Mapping[str, str] | None
 """Own column names by the data model's: `{"customer_id": "会員ID"}`."""
+Names = Mapping[str, Any] | None
+"""`Columns` of one table or, by table, of several: `{"orders": {"customer_id": "会員ID"}}`."""
 
 _DATES = (nw.Datetime, nw.Date)
+
+
+def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
+    """Own names of one of the `tables` that a metric takes.
+
+    Args:
+        columns: By table (`{"orders": {"customer_id": "会員番号"}}`), or flat, and then for every table with that column.
+        table: The one that is asked about.
+        tables: All that the metric takes.
+
+    Raises:
+        ParameterError: a table that the metric does not take, or a column that none of them has.
+    """
+    if columns is None:
+        return None
+    if any(isinstance(own, Mapping) for own in columns.values()):
+        for name in columns:
+            if name not in tables:
+                raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables))
+        return cast("Columns", columns.get(table))
+    for name in columns:
+        if not any(name in schema.TABLES[each] for each in tables):
+            every = [column for each in tables for column in _names(schema.TABLES[each])]
+            raise ParameterError(
+                "unknown_model_column", table=", ".join(tables), column=name, nearest=nearest(name, every)
+            )
+    return {name: own for name, own in columns.items() if name in schema.TABLES[table]}
 
 
 def open_table(

@@ -32,7 +32,9 @@ STATISTICS = ("median", "p90", "mean")
 # reasons that are a fault of the data, not a rule of the metric
 DEFECTS = (
     "no_customer", "no_date", "impossible_dates", "unknown_status", "same_key", "infinite", "off_scale", "out_of_order",
-    "amount_missing", "impossible_age",
+    "amount_missing", "impossible_age", "unknown_feedback_status", "unknown_direction",
+    "no_cost", "cost_amount_missing", "no_purpose", "no_kind", "score_missing", "no_scope", "no_driver",
+    "no_price", "no_points",
 )  # fmt: skip
 
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]

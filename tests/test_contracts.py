@@ -81,16 +81,19 @@ def test_continuation_counts_the_contracts_whose_delivery_came_due(engine):
     by_plan = engine.back(continuation_rate(contracts, orders, nth=2, by="plan", **on)).set_index("plan")
     assert by_plan["numerator"].to_dict() == {"x": 1, "y": 1}
     assert by_plan["denominator"].to_dict() == {"x": 2, "y": 2}
-    january = continuation_rate(contracts, orders, nth=2, start="2026-01-01", end="2026-01-10", **on)
-    assert january.denominator == 2
-    strict = continuation_rate(contracts, orders, nth=2, grace_days=0, as_of="2026-01-29")
-    assert strict.denominator == 0  # due on the 29th, which has not been seen to its end
-    assert continuation_rate(contracts, orders, nth=2, grace_days=0, as_of="2026-01-30").denominator == 2
     curve = engine.back(continuation_curve(contracts, orders, most=4, **on))
     assert curve["nth"].to_list() == [1, 2, 3, 4]
     assert curve["numerator"].to_list() == [5, 2, 0, 0]
     assert curve["denominator"].to_list() == [5, 4, 3, 0]
     assert curve.loc[1, ["value", "low", "high"]].to_list() == pytest.approx([second.value, second.low, second.high])
+
+
+def test_continuation_looks_at_contracts_begun_in_the_window_and_days_seen_to_their_end():
+    january = continuation_rate(CONTRACTS, SENT, nth=2, start="2026-01-01", end="2026-01-10", as_of="2026-04-01")
+    assert january.denominator == 2
+    strict = continuation_rate(CONTRACTS, SENT, nth=2, grace_days=0, as_of="2026-01-29")
+    assert strict.denominator == 0  # due on the 29th, which has not been seen to its end
+    assert continuation_rate(CONTRACTS, SENT, nth=2, grace_days=0, as_of="2026-01-30").denominator == 2
 
 
 def test_continuation_of_a_simulated_shop_is_brute_force():

@@ -156,8 +156,7 @@ def plot_clv_btyd(table: Any, *, ax: Axes | None = None) -> Axes:
                     label=text("plot.clv_mean_and_interval"))  # fmt: skip
         whole = (value * tenths["n"]).sum()
         for place, top, total in zip(places, value + ends[1], value * tenths["n"], strict=True):
-            share = text("plot.clv_share", share=f"{total / whole:.0%}" if whole else "–") if place == 1 else (
-                f"{total / whole:.0%}" if whole else "–")  # fmt: skip
+            share = f"{total / whole:.0%}" if whole else "–"
             ax.annotate(share, (place, top), (0, 5), textcoords="offset points", ha="center", color=INK, bbox=paper())
         n = int(tenths["n"].sum())
         said = text("plot.clv_customers", n=f"{n:,}", each=f"{int(tenths['n'].max()):,}")

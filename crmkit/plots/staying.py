@@ -209,7 +209,11 @@ def _at_risk(ax: Axes, left: list[tuple[str, str, Any]], end: float, key: str) -
     ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= end]
     ax.set_xticks(ticks)
     place = -46
-    under: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "annotation_clip": False}
+    under: dict[str, Any] = {
+        "xycoords": ("data", "axes fraction"),
+        "textcoords": "offset points",
+        "annotation_clip": False,
+    }
     side: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(text(f"plot.staying.{key}"), (0, 0), (0, place), ha="left", va="center", color=GREY, fontsize="small",
                 **side)  # fmt: skip

@@ -112,8 +112,8 @@ def consent_rate(customers: Any, *, as_of: When = None, by: str | None = None, c
         ...     "customer_id": ["1", "2", "3"], "email": ["a@example.com", "b@example.com", None],
         ...     "email_opt_in": [True, False, True],
         ... })
-        >>> consent_rate(people)
-        consent rate: 50.0% (95% interval 9.5% to 90.5%; 1 / 2; all of the data)
+        >>> float(consent_rate(people))
+        0.5
     """
     window = time_window(None, as_of)
     needs = ("customer_id", "email", "email_opt_in", "opted_out_at")

@@ -123,8 +123,8 @@ def lead_conversion_days(
     Examples:
         >>> import pandas as pd
         >>> leads = pd.DataFrame({
-        ...     "created_at": pd.to_datetime(["2026-01-05 12:00", "2026-01-10", "2026-01-20"]),
-        ...     "converted_at": pd.to_datetime(["2026-01-06", "2026-01-12 12:00", None]),
+        ...     "created_at": pd.to_datetime(["2026-01-05 12:00", "2026-01-10 00:00", "2026-01-20 00:00"]),
+        ...     "converted_at": pd.to_datetime(["2026-01-06 00:00", "2026-01-12 12:00", None]),
         ... })
         >>> float(lead_conversion_days(leads))
         1.5
@@ -166,7 +166,7 @@ def first_contact_time(
     Examples:
         >>> import pandas as pd
         >>> leads = pd.DataFrame({
-        ...     "created_at": pd.to_datetime(["2026-01-05 23:50", "2026-01-10"]),
+        ...     "created_at": pd.to_datetime(["2026-01-05 23:50", "2026-01-10 00:00"]),
         ...     "first_contacted_at": pd.to_datetime(["2026-01-06 00:20", None]),
         ... })
         >>> float(first_contact_time(leads))

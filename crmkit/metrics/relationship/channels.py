@@ -13,10 +13,9 @@ import numpy as np
 from crmkit import frames
 from crmkit.errors import MissingColumn
 from crmkit.estimate import Definition, Figures, Sums, ratios, shares
-from crmkit.frames import Frame
+from crmkit.frames import Frame, Names
 from crmkit.intervals import wilson
 from crmkit.metrics.relationship.together import (
-    TableColumns,
     as_text,
     by_table,
     days_before,
@@ -40,7 +39,7 @@ def omnichannel_customer_rate(
     as_of: When = None,
     active_days: int = 365,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """Of the active customers, how many use both kinds of channels: online and offline.
 
@@ -114,7 +113,7 @@ def two_way_share(
     start: When = None,
     end: When = None,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """Of all contacts, how many the customers began: a shop that only talks has a share near 0.
 

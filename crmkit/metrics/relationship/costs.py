@@ -16,8 +16,8 @@ import numpy as np
 from crmkit import frames, intervals
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Window
-from crmkit.frames import Columns, Frame
-from crmkit.metrics.relationship.value import Names, Number, columns_of, joined, of_figures
+from crmkit.frames import Columns, Frame, Names, columns_of
+from crmkit.metrics.relationship.value import Number, joined, of_figures
 from crmkit.reduction import (
     AT,
     Moments,

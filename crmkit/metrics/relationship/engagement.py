@@ -17,9 +17,8 @@ import numpy as np
 from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Window, means, shares
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names
 from crmkit.metrics.relationship.together import (
-    TableColumns,
     by_table,
     days_before,
     figure_of,
@@ -55,7 +54,7 @@ def engaged_customer_rate(
     days: int = 90,
     active_days: int = 365,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """Of the active customers, how many did something of their own accord lately.
 
@@ -112,7 +111,7 @@ def engagement_score(
     active_days: int = 365,
     by: str | None = None,
     per_customer: bool = False,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """Points for what active customers did of their own accord; what an act is worth is yours to say.
 
@@ -172,7 +171,7 @@ class _Scene:
     """The active customers, and what they did lately."""
 
     def __init__(
-        self, tables: Tables, as_of: When, days: int, active_days: int, by: str | None, columns: TableColumns,
+        self, tables: Tables, as_of: When, days: int, active_days: int, by: str | None, columns: Names,
         wanted: tuple[str, ...],
     ) -> None:  # fmt: skip
         given = cast("Mapping[str, Any]", getattr(tables, "tables", tables))

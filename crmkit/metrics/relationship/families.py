@@ -12,15 +12,15 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.errors import AmbiguousFigure, RowsLeftOut
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names
 from crmkit.metrics.relationship.referrals import INVITED, open_referrals
-from crmkit.metrics.relationship.together import TableColumns, as_text, by_table, tell
+from crmkit.metrics.relationship.together import as_text, by_table, tell
 from crmkit.reduction import Rows, open_orders, warn
 
 UP, ID = nw.col("up"), nw.col("customer_id")
 
 
-def referral_graph(referrals: Any, *, orders: Any = None, columns: TableColumns = None) -> Any:
+def referral_graph(referrals: Any, *, orders: Any = None, columns: Names = None) -> Any:
     """Who brought whom: one row per customer who brought or was brought, with all that grew out of it.
 
     Args:

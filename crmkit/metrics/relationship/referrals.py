@@ -15,9 +15,9 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, shares
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names
 from crmkit.intervals import t_quantile, wilson
-from crmkit.metrics.relationship.together import TableColumns, by_table, figure_of, same_ids
+from crmkit.metrics.relationship.together import by_table, figure_of, same_ids
 from crmkit.reduction import (
     AT,
     Rows,
@@ -45,7 +45,7 @@ def referral_rate(
     base: Literal["active", "new"] = "active",
     active_days: int = 365,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """How many of the active customers invite others, or how many of the new customers came by an invitation.
 
@@ -174,7 +174,7 @@ def k_factor(
     as_of: When = None,
     active_days: int = 365,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """How many new customers each active customer brings: invitations per customer × conversion per invitation.
 

@@ -9,26 +9,14 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from crmkit import frames
-from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Sums, Window
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names, columns_of
 from crmkit.reduction import History, Part, Rows, day_after_last, open_rows, summarise
 
-TableColumns = Mapping[str, Columns] | None
-"""Own column names of several tables: `{"orders": {"customer_id": "会員番号"}}`."""
 
-
-def by_table(columns: TableColumns, *tables: str) -> dict[str, Columns]:
-    """Own column names of each of the tables a metric takes.
-
-    Raises:
-        ParameterError: they are not given by table, or of another table.
-    """
-    given = dict(columns or {})
-    for name, own in given.items():
-        if name not in tables or not isinstance(own, Mapping):
-            raise ParameterError("columns_by_table", found=name, tables=", ".join(map(repr, tables)))
-    return {name: given.get(name) for name in tables}
+def by_table(columns: Names, *tables: str) -> dict[str, Columns]:
+    """Own column names of each of the tables a metric takes."""
+    return {name: columns_of(columns, name, tables) for name in tables}
 
 
 def figure_of(

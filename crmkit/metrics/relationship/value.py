@@ -7,7 +7,7 @@ retention rate and a discount rate, and looks ahead.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -17,7 +17,7 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Sums, Window, means
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names, columns_of
 from crmkit.reduction import (
     AT,
     KEPT,
@@ -35,7 +35,6 @@ from crmkit.reduction import (
 When = str | datetime
 Number = float | Estimate
 """A number, or a figure of crmkit's whose interval is carried along."""
-Names = Mapping[str, Any] | None
 """Own column names of the first table by the model's, or of several: `{"orders": {…}, "order_items": {…}}`."""
 AMOUNTS = {"sold": "net_amount", "paid_back": "refund_amount", "cost": "cost_amount", "profit": "profit_amount"}
 """Sums per customer, and their names in the result."""
@@ -210,22 +209,6 @@ def of_figures(worth: Callable[..., float], inputs: Sequence[Number], definition
         notes=tuple(note for one in given for note in one.notes),
         method="carried" if known else "none",
     )
-
-
-def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
-    """Own names of one of the `tables` that a metric takes; names that go by no table are the first one's.
-
-    Raises:
-        ParameterError: names are given for a table that the metric does not take.
-    """
-    if columns is None:
-        return None
-    if not any(isinstance(value, Mapping) for value in columns.values()):
-        return columns if table == tables[0] else None
-    for name in columns:
-        if name not in tables:
-            raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables))
-    return columns.get(table)
 
 
 def once(frame: Frame, *keys: str) -> tuple[Frame, int]:

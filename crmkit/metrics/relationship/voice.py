@@ -15,9 +15,9 @@ import numpy as np
 from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Numbers, Sums, Window, means, shares
-from crmkit.frames import Columns
+from crmkit.frames import Columns, Names
 from crmkit.intervals import z
-from crmkit.metrics.relationship.together import TableColumns, by_table, figure_of, same_ids
+from crmkit.metrics.relationship.together import by_table, figure_of, same_ids
 from crmkit.reduction import (
     AT,
     Rows,
@@ -128,7 +128,7 @@ def review_rate(
     start: When = None,
     end: When = None,
     by: str | None = None,
-    columns: TableColumns = None,
+    columns: Names = None,
 ) -> Any:
     """Of the buyers of the window, how many told the world about it in the window.
 

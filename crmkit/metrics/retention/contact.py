@@ -10,8 +10,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, shares
-from crmkit.frames import Frame
-from crmkit.metrics.relationship.value import Names, columns_of
+from crmkit.frames import Frame, Names, columns_of
 from crmkit.reduction import (
     AT,
     History,

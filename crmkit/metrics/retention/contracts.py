@@ -11,8 +11,7 @@ import numpy as np
 from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Window, shares
-from crmkit.frames import Columns
-from crmkit.metrics.relationship.value import Names, columns_of
+from crmkit.frames import Columns, Names, columns_of
 from crmkit.metrics.retention.cohorts import DAYS_BEFORE
 from crmkit.metrics.retention.repeat import share_of_sums
 from crmkit.reduction import (

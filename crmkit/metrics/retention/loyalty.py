@@ -12,8 +12,7 @@ import numpy as np
 from crmkit import frames, intervals
 from crmkit.errors import AmbiguousFigure, ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Sums, ratios, shares
-from crmkit.frames import Columns, Frame
-from crmkit.metrics.relationship.value import Names, columns_of
+from crmkit.frames import Columns, Frame, Names, columns_of
 from crmkit.reduction import (
     AT,
     History,
@@ -271,7 +270,11 @@ def member_retention_gap(
     figure: Estimate = summarise(wanted, _gap, window, definition, besides=("others_stayed", "others"))
     other = figure.besides["others_stayed"] / figure.besides["others"] if figure.besides["others"] else np.nan
     members = figure.numerator / figure.denominator if figure.denominator else np.nan
-    besides = {"members_rate": float(members), "others_rate": float(other), "other_customers": int(figure.besides["others"])}
+    besides = {
+        "members_rate": float(members),
+        "others_rate": float(other),
+        "other_customers": int(figure.besides["others"]),
+    }
     return replace(figure, besides=besides, notes=(*figure.notes, AmbiguousFigure("members_choose")))
 
 

@@ -255,8 +255,8 @@ def _changes(history: History, end: datetime) -> Frame:
         name: nw.when((nw.col("begin") <= at) & (at <= nw.col("last"))).then(nw.col("mrr")).otherwise(0.0)
         for name, at in (("before", month - 1), ("after", month))
     }
-    moved = pairs.with_columns(**paid).group_by("who", "month")
-    moved = moved.agg(nw.col("before", "after").sum(), first=nw.col("begin").min())
+    grouped = pairs.with_columns(**paid).group_by("who", "month")
+    moved = grouped.agg(nw.col("before", "after").sum(), first=nw.col("begin").min())
     before, after, is_new = nw.col("before"), nw.col("after"), nw.col("first") == month
     came, stayed = (before == 0) & (after > 0), (before > 0) & (after > 0)
     amounts = {

@@ -208,7 +208,7 @@ def repurchase_rate(
     # the last day of the horizon has been seen to its end
     watched = nw.col("nth") < datetime(until.year, until.month, until.day) - timedelta(days=horizon_days)
     again = nw.col("next") <= _day(nw.col("nth")).dt.offset_by(f"{horizon_days}d")
-    customers = _nth_and_next(history, nth, until, reached)
+    customers = nth_and_next(history, nth, until, reached)
     parameters = {"nth": nth, "horizon_days": horizon_days, "as_of": f"{until:%Y-%m-%d}"}
     definition = Definition("repurchase_rate.nth", parameters)
     return _share(customers, again, reached & watched, window, definition, by, not_watched=reached & ~watched)
@@ -476,7 +476,7 @@ def _contracts_at_both_ends(contracts: History, window: Window) -> _BothEnds:
     return _BothEnds(customers, window, {}, nw.col("there"), nw.col("at_end"))
 
 
-def _nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr) -> Units:
+def nth_and_next(history: History, nth: int, until: datetime, reached: nw.Expr) -> Units:
     """When the nth purchase of those who `reached` it was (the first order of its day), and the day of the next one."""
     day = nw.col("day")
     rest = history.rows(AT < until).select("customer_id", "at", day=_day(AT))

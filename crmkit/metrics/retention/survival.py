@@ -19,7 +19,7 @@ from crmkit.errors import CrmkitWarning, ParameterError
 from crmkit.estimate import Definition, Estimate, Window
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.retention.cohorts import DAYS_BEFORE
-from crmkit.metrics.retention.repeat import _nth_and_next
+from crmkit.metrics.retention.repeat import nth_and_next
 from crmkit.models.survival import KaplanMeier, kaplan_meier
 from crmkit.reduction import (
     AT,
@@ -287,7 +287,7 @@ def _lengths(
         source = open_orders(history, columns=columns, by=by)
         until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(source) or NEVER
         until = _midnight(until)
-        rows = _nth_and_next(source, nth, until, within(nw.col("nth"), window)).frame
+        rows = nth_and_next(source, nth, until, within(nw.col("nth"), window)).frame
         rows = rows.rename({"nth": "at", "next": "to"}).with_columns(is_end=nw.lit(True))
     # the last day that was seen to its end is the one before `until`
     seen, to = ~nw.col("to").is_null(), nw.when(nw.col("to").is_null()).then(AT).otherwise(nw.col("to"))

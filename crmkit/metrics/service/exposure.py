@@ -105,9 +105,9 @@ def period_start(at: nw.Expr, every: str) -> nw.Expr:
     if every != "1w":
         return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
     day, monday = at.dt.truncate("1d"), at.dt.truncate("1d")
-    number = day_number(day) + 2  # 0 modulo 7 on Mondays; Spark's own weekday gives Sundays another number
     for past in range(1, 7):  # engines cannot shift by a column: one branch a weekday
-        monday = nw.when(number - number // 7 * 7 == past).then(day.dt.offset_by(f"-{past}d")).otherwise(monday)
+        weekday = [0, 7] if past == 6 else [past + 1]  # Spark calls Sunday 0
+        monday = nw.when(day.dt.weekday().is_in(weekday)).then(day.dt.offset_by(f"-{past}d")).otherwise(monday)
     return monday.dt.replace_time_zone(None)
 
 

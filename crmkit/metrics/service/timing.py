@@ -27,7 +27,6 @@ from crmkit.metrics.service.tickets import (
     reduced,
 )
 from crmkit.reduction import STATISTICS, Units, middle, one_of, within
-from crmkit.spread import spread
 
 When = Any
 Hours = Literal["calendar", "business"]
@@ -118,14 +117,8 @@ def typical(
     apart: Mapping[str, nw.Expr] | None = None,
 ) -> Any:
     """A statistic of the column `minutes`, with the other two beside it; what is set `apart` is counted."""
-    if by is not None:
-        return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by, unit=unit)
-    found = spread(units.frame.filter(~nw.col("minutes").is_null()), "minutes")
-    counted, excluded, notes = units.sums(_none=nw.lit(0.0), **(apart or {})).whole()
-    made = {name: one_statistic(found, name).first() for name in STATISTICS}
-    besides: dict[str, float] = {name: figures.value[0].item() for name, figures in made.items() if name != statistic}
-    besides |= {name: int(counted[name]) for name in apart or {}}
-    return made[statistic].estimate(window, definition, unit=unit, excluded=excluded, notes=notes, besides=besides)
+    conditions: dict[str, Any] = dict(apart or {})
+    return middle(units, nw.col("minutes"), window, definition, statistic=statistic, by=by, unit=unit, **conditions)
 
 
 def one_statistic(found: Mapping[str, Any], statistic: str) -> Figures:
