@@ -36,7 +36,7 @@ def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
     """Own names of one of the `tables` that a metric takes.
 
     Args:
-        columns: By table (`{"orders": {"customer_id": "会員番号"}}`), or flat, and then for every table with that column.
+        columns: By table (`{"orders": {"customer_id": "会員番号"}}`), or flat: then for every table with that column.
         table: The one that is asked about.
         tables: All that the metric takes.
 
@@ -89,9 +89,7 @@ def open_table(
     found = frame.collect_schema()
     for name in own:
         if name not in model:
-            raise ParameterError(
-                "unknown_model_column", table=table, column=name, nearest=nearest(name, _names(model))
-            )
+            raise ParameterError("unknown_model_column", table=table, column=name, nearest=nearest(name, _names(model)))
     picked = []
     for name in needs:
         source = own.get(name, name)
@@ -228,6 +226,17 @@ def day_number(at: nw.Expr) -> nw.Expr:
     year = year - nw.when(month <= 2).then(1).otherwise(0)
     days = 365 * year + year // 4 - year // 100 + year // 400
     return days + (153 * shifted + 2) // 5 + at.dt.day().cast(nw.Int64) - 1
+
+
+def period_start(at: nw.Expr, every: str) -> nw.Expr:
+    """First day of the calendar period that an instant lies in; weeks begin on Monday."""
+    if every != "1w":
+        return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
+    day, monday = at.dt.truncate("1d"), at.dt.truncate("1d")
+    for past in range(1, 7):  # engines cannot shift by a column: one branch a weekday
+        weekday = [0, 7] if past == 6 else [past + 1]  # Spark calls Sunday 0
+        monday = nw.when(day.dt.weekday().is_in(weekday)).then(day.dt.offset_by(f"-{past}d")).otherwise(monday)
+    return monday.dt.replace_time_zone(None)
 
 
 def _in_memory(frame: Frame) -> bool:

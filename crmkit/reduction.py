@@ -34,7 +34,7 @@ DEFECTS = (
     "no_customer", "no_date", "impossible_dates", "unknown_status", "same_key", "infinite", "off_scale", "out_of_order",
     "amount_missing", "impossible_age", "unknown_feedback_status", "unknown_direction",
     "no_cost", "cost_amount_missing", "no_purpose", "no_kind", "score_missing", "no_scope", "no_driver",
-    "no_price", "no_points",
+    "no_price", "no_points", "no_quantity", "unknown_order",
 )  # fmt: skip
 
 Moments = Mapping[str, tuple[nw.Expr, Literal["min", "max"]]]
@@ -450,7 +450,7 @@ def open_subscriptions(
     )
 
 
-def day_after_last(history: History) -> datetime | None:
+def day_after_last(history: Rows) -> datetime | None:
     """When the data end if nobody says so: the day after the last order that counts; `None` if there is none."""
     last = frames.row(history.frame.filter(nw.col("counts")).select(last=AT.max()))["last"]
     if last is None:

@@ -92,14 +92,14 @@ CALLS: dict[str, Call] = {
     "first_contact_time": lambda t: crmkit.first_contact_time(t["leads"]),
     "funnel": lambda t: crmkit.funnel(t["leads"]),
     "email_metrics": lambda t: crmkit.email_metrics(t["campaign_sends"], orders=t["orders"]),
-    "campaign_lift": lambda t: crmkit.campaign_lift(t["campaign_sends"], t["orders"], as_of=END),
+    "campaign_lift": lambda t: crmkit.campaign_lift(t["campaign_sends"], orders=t["orders"], as_of=END),
     "campaign_roi": lambda t: crmkit.campaign_roi(
-        t["campaign_sends"], t["orders"], t["order_items"], t["costs"], as_of=END
+        t["campaign_sends"], orders=t["orders"], order_items=t["order_items"], costs=t["costs"], as_of=END
     ),
     "targeting_lift": lambda t: crmkit.targeting_lift(t["leads"]),
     "cumulative_gains": lambda t: crmkit.cumulative_gains(t["leads"]),
-    "cross_sell_rate": lambda t: crmkit.cross_sell_rate(t["orders"], t["order_items"], t["products"], **YEAR),
-    "upsell_rate": lambda t: crmkit.upsell_rate(t["orders"], t["order_items"], t["products"], **YEAR),
+    "cross_sell_rate": lambda t: crmkit.cross_sell_rate(t["orders"], **_lines(t), **YEAR),
+    "upsell_rate": lambda t: crmkit.upsell_rate(t["orders"], **_lines(t), **YEAR),
     "offer_acceptance_rate": lambda t: crmkit.offer_acceptance_rate(t["interactions"]),
     "association_lift": lambda t: crmkit.association_lift(t["order_items"], min_support=0.001),
     "rate": lambda t: crmkit.rate(t["orders"], numerator={"coupon_code": ...}, denominator={"status": "completed"}),
@@ -136,6 +136,16 @@ CALLS: dict[str, Call] = {
     "business_minutes": lambda t: crmkit.business_minutes(
         t["leads"], start="created_at", end="first_contacted_at", **_hours(t)
     ),
+    "japanese_holidays": lambda t: crmkit.japanese_holidays("2026-01-01", "2027-01-01"),
+    "ticket_volume": lambda t: crmkit.ticket_volume(t["tickets"], **YEAR),
+    "contact_rate": lambda t: crmkit.contact_rate(t["tickets"], t["orders"], **YEAR),
+    "sla_attainment_rate": lambda t: crmkit.sla_attainment_rate(*_desk(t), t["sla_policies"], as_of=END, **_hours(t)),
+    "backlog": lambda t: crmkit.backlog(*_desk(t), as_of="2025-11-04"),
+    "backlog_age": lambda t: crmkit.backlog_age(*_desk(t), as_of="2025-11-04"),
+    "backlog_by_day": lambda t: crmkit.backlog_by_day(*_desk(t), start="2025-11-01", end="2025-12-01"),
+    "wait_band": lambda t: crmkit.wait_band(t["survey_responses"], *_desk(t)),
+    "status_durations": lambda t: crmkit.status_durations(*_desk(t), as_of=END),
+    "ticket_times": lambda t: crmkit.ticket_times(*_desk(t), as_of=END),
     "first_reply_time": lambda t: crmkit.first_reply_time(*_desk(t), hours="business", **_hours(t)),
     "next_reply_time": lambda t: crmkit.next_reply_time(*_desk(t), hours="business", **_hours(t)),
     "first_resolution_time": lambda t: crmkit.first_resolution_time(*_desk(t)),
@@ -164,6 +174,10 @@ CALLS: dict[str, Call] = {
 
 def _desk(tables: Tables) -> tuple[Any, Any]:
     return tables["tickets"], tables["ticket_events"]
+
+
+def _lines(tables: Tables) -> dict[str, Any]:
+    return {"order_items": tables["order_items"], "products": tables["products"]}
 
 
 def _hours(tables: Tables) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_what_became_of_each_ticket(engine):
         tally = units.tally(seen=~nw.col("ticket_id").is_null())
     assert tally["seen"] == 4
     assert tally.excluded == {"merged": 1, "no_date": 1, "same_key": 1, "unknown_ticket": 1, "out_of_order": 1}
-    assert "1 of 15 rows of 'ticket_events' lie before" in " ".join(str(note.message) for note in told)
+    assert "1 of 16 rows of 'ticket_events' lie before" in " ".join(str(note.message) for note in told)
     with held(units.source) as kept:
         assert len(frames.rows(kept.units().frame)) == 4
 

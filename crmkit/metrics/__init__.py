@@ -163,6 +163,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "recurrence_rate",
         "root_cause_rate",
     ),
+    "crmkit.metrics.service.promises": ("sla_attainment_rate",),
     "crmkit.metrics.service.quality": (
         "defect_chart",
         "defect_rate",
@@ -180,6 +181,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "complaint_ack_time",
         "first_reply_time",
         "next_reply_time",
+        "wait_band",
+    ),
+    "crmkit.metrics.service.workload": (
+        "backlog",
+        "backlog_age",
+        "backlog_by_day",
+        "contact_rate",
+        "ticket_volume",
     ),
     "crmkit.models.clv": ("clv_btyd",),
     "crmkit.models.summary": ("btyd_summary",),

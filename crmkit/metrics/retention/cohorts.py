@@ -150,7 +150,7 @@ def _shares(table: Frame, every: str, until: datetime, age_days: int | None) -> 
     active = nw.when(observed).then(nw.col("active").fill_null(0).cast(nw.Int64))
     low, high = wilson_columns(nw.col("active"), nw.col("size"))
     size = nw.col("size").cast(nw.Int64)
-    return table.select("age", size=size, cohort=_label(nw.col("earliest"), every), active=active).select(
+    return table.select("age", size=size, cohort=frames.period_start(nw.col("earliest"), every), active=active).select(
         "cohort",
         "age",
         "active",
@@ -188,16 +188,6 @@ MONDAY = 2  # 0000-03-01 was a Wednesday: two days after its week's Monday
 def _days(at: datetime) -> int:
     """`frames.day_number` of one instant."""
     return at.toordinal() + DAYS_BEFORE
-
-
-def _label(at: nw.Expr, every: str) -> nw.Expr:
-    """First day of the period that an instant lies in."""
-    if every != "1w":
-        return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
-    day, label = at.dt.truncate("1d"), at.dt.truncate("1d")
-    for weekday in range(2, 8):  # engines cannot shift by a column: one branch a weekday
-        label = nw.when(day.dt.weekday() == weekday).then(day.dt.offset_by(f"-{weekday - 1}d")).otherwise(label)
-    return label.dt.replace_time_zone(None)
 
 
 def _number_of_ages(first: datetime | None, until: datetime, every: str, age_days: int | None) -> int:

@@ -11,14 +11,12 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, rates, shares
-from crmkit.frames import Columns, Frame, day_number
+from crmkit.frames import Columns, Frame, Names, columns_of, day_number
 from crmkit.metrics.relationship.answers import HIGH, LOW, SCORE, open_answers
 from crmkit.metrics.service.exposure import (
     MERGE_SIGNS,
-    Names,
     above_zero,
     also_told,
-    columns_of,
     delivered,
     hours_between,
     is_merged,

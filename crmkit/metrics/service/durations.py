@@ -12,8 +12,7 @@ import numpy as np
 from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition
-from crmkit.frames import Frame
-from crmkit.metrics.service.exposure import Names
+from crmkit.frames import Frame, Names
 from crmkit.metrics.service.hours import minutes
 from crmkit.metrics.service.tickets import FROM, KIND, TO, Mark, held, into_solved, out_of_solved
 from crmkit.metrics.service.timing import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -15,26 +15,9 @@ from crmkit.estimate import Estimate
 from crmkit.frames import Columns, Frame, day_number
 from crmkit.reduction import History, Rows, day_after_last, open_orders
 
-Names = Mapping[str, Any] | None
 """Own column names of the first table by the model's, or of several: `{"tickets": {…}, "orders": {…}}`."""
 MERGE_SIGNS = ("status", "merged_into_ticket_id")
 MOST_HOURS = 876_000  # a hundred years
-
-
-def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
-    """Own names of one of the `tables` that a metric takes; names that go by no table are the first one's.
-
-    Raises:
-        ParameterError: names are given for a table that the metric does not take.
-    """
-    if columns is None:
-        return None
-    if not any(isinstance(value, Mapping) for value in columns.values()):
-        return columns if table == tables[0] else None
-    for name in columns:
-        if name not in tables:
-            raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables))
-    return columns.get(table)
 
 
 def valid_orders(orders: Any, *, by: str | None = None, columns: Columns = None) -> Rows:
@@ -98,17 +81,6 @@ def also_told(made: Any, *others: Rows) -> Any:
         excluded |= {why: excluded.get(why, 0) + n for why, n in lost.items()}
         notes += told
     return replace(made, excluded=excluded, notes=tuple(notes)) if isinstance(made, Estimate) else made
-
-
-def period_start(at: nw.Expr, every: str) -> nw.Expr:
-    """First day of the calendar period that an instant lies in; weeks begin on Monday."""
-    if every != "1w":
-        return at.dt.truncate(every).dt.replace_time_zone(None)  # Spark's truncation brings the session's zone back
-    day, monday = at.dt.truncate("1d"), at.dt.truncate("1d")
-    for past in range(1, 7):  # engines cannot shift by a column: one branch a weekday
-        weekday = [0, 7] if past == 6 else [past + 1]  # Spark calls Sunday 0
-        monday = nw.when(day.dt.weekday().is_in(weekday)).then(day.dt.offset_by(f"-{past}d")).otherwise(monday)
-    return monday.dt.replace_time_zone(None)
 
 
 def hours_between(one: nw.Expr, other: nw.Expr) -> nw.Expr:

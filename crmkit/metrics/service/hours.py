@@ -133,7 +133,6 @@ def japanese_holidays(start: Any, end: Any, *, calendar_id: str = "main") -> Any
         ['Constitution Day', 'Greenery Day', "Children's Day", 'Substitute Holiday']
     """
     import holidays
-    import pandas as pd
 
     first, last = frames.instant(start, "start"), frames.instant(end, "end")
     if first >= last:
@@ -141,14 +140,14 @@ def japanese_holidays(start: Any, end: Any, *, calendar_id: str = "main") -> Any
     years = range(first.year, last.year + 1)
     found = {code: holidays.country_holidays("JP", years=years, language=code) for code in ("ja", "en_US")}
     days = [day for day in sorted(found["ja"]) if first <= datetime(day.year, day.month, day.day) < last]
-    return pd.DataFrame(
-        {
-            "calendar_id": pd.Series([calendar_id] * len(days), dtype="str"),
-            "date": pd.Series(pd.to_datetime(pd.Series(days, dtype="object")), dtype="datetime64[us]"),
-            "name_ja": pd.Series([found["ja"][day] for day in days], dtype="str"),
-            "name_en": pd.Series([found["en_US"][day] for day in days], dtype="str"),
-        }
-    )
+    columns = {
+        "calendar_id": [calendar_id] * len(days),
+        "date": [datetime(day.year, day.month, day.day) for day in days],
+        "name_ja": [found["ja"][day] for day in days],
+        "name_en": [found["en_US"][day] for day in days],
+    }
+    kinds = {name: nw.Datetime("us") if name == "date" else nw.String() for name in columns}
+    return nw.from_dict(columns, schema=kinds, backend="pandas").to_native()
 
 
 class Clock:

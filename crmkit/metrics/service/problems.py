@@ -13,12 +13,10 @@ import numpy as np
 from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Sums, Window, rates, shares
-from crmkit.frames import Columns, Frame
+from crmkit.frames import Columns, Frame, Names, columns_of
 from crmkit.intervals import rate_ratio
 from crmkit.metrics.service.exposure import (
-    Names,
     also_told,
-    columns_of,
     hours_between,
     is_merged,
     last_day,

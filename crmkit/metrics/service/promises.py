@@ -11,8 +11,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.estimate import Definition, shares
-from crmkit.frames import Frame
-from crmkit.metrics.service.exposure import Names, columns_of
+from crmkit.frames import Frame, Names, columns_of
 from crmkit.metrics.service.hours import Clock, hours_wanted, minutes
 from crmkit.metrics.service.tickets import (
     FROM,
@@ -26,6 +25,7 @@ from crmkit.metrics.service.tickets import (
     neighbour,
     open_desk,
     open_log,
+    plain_text,
     reduced,
 )
 from crmkit.metrics.service.timing import BY_AGENT, When, created_in
@@ -181,11 +181,10 @@ def _judged(frame: Frame, promise: str, policies: Policies, now: datetime, openi
         done, unreplied = nw.coalesce(replied, nw.col("first_solved_at")), replied.is_null()
     else:
         done, unreplied = nw.when(solved).then(nw.col("last_solved_at")), nw.lit(False)
-    terms = policies.table(frame)
+    terms = plain_text(policies.table(frame), "_kind", "_priority")
     frame = frame.with_columns(_done=done, _end=nw.coalesce(done, nw.lit(now)))
-    promised = frame.select("ticket_id", "created_at", "kind", "priority").join(
-        terms, left_on=["kind", "priority"], right_on=["_kind", "_priority"], how="inner"
-    )
+    asked = plain_text(frame.select("ticket_id", "created_at", "kind", "priority"), "kind", "priority")
+    promised = asked.join(terms, left_on=["kind", "priority"], right_on=["_kind", "_priority"], how="inner")
     promised = promised.filter((CREATED >= nw.col("_valid_from")) & (CREATED < nw.col("_valid_to")))
     frame = frame.join(promised.select("ticket_id", "_target", "_in_hours"), on="ticket_id", how="left")
     frame = Clock(frame).read(frame, {"_from": "created_at", "_to": "_end"})

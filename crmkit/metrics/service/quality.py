@@ -11,8 +11,8 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Sums, Window, ratios, shares
-from crmkit.frames import Columns, Frame
-from crmkit.metrics.service.exposure import Names, columns_of, delivered, marked, period_start
+from crmkit.frames import Columns, Frame, Names, columns_of, period_start
+from crmkit.metrics.service.exposure import delivered, marked
 from crmkit.reduction import Rows, Units, needed, one_of, open_rows, summarise, time_window, within
 
 When = Any

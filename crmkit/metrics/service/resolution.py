@@ -12,8 +12,8 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, bare, means, shares
-from crmkit.frames import Frame, day_number
-from crmkit.metrics.service.exposure import MERGE_SIGNS, Names, above_zero, columns_of, hours_between, is_merged, marked
+from crmkit.frames import Frame, Names, columns_of, day_number
+from crmkit.metrics.service.exposure import MERGE_SIGNS, above_zero, hours_between, is_merged, marked
 from crmkit.metrics.service.tickets import AT, KIND, Desk, held, into_solved, open_log, open_tickets, out_of_solved
 from crmkit.reduction import (
     Units,
@@ -320,7 +320,7 @@ def cost_per_contact(
     window = time_window(start, end)
     amount, day = nw.col("amount").cast(nw.Float64), nw.col("incurred_date")
     rules = {
-        "no_date": day.is_null(), "no_purpose": nw.col("purpose").is_null(), "amount_missing": amount.is_null(),
+        "no_date": day.is_null(), "no_purpose": nw.col("purpose").is_null(), "cost_amount_missing": amount.is_null(),
         "infinite": ~amount.is_finite() & ~amount.is_null(), "negative": amount < 0,
     }  # fmt: skip
     booked = open_rows(

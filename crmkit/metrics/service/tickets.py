@@ -18,8 +18,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.errors import CrmkitWarning, RowsLeftOut
-from crmkit.frames import Frame
-from crmkit.metrics.service.exposure import Names, columns_of
+from crmkit.frames import Frame, Names, columns_of
 from crmkit.reduction import Rows, Units, warn
 
 When = Any
@@ -267,6 +266,7 @@ def _open_keyed(
     frame = frames.open_table(
         native, table, needs=needs, must=must, columns=columns_of(columns, table, TABLES), extra=by
     )
+    frame = plain_text(frame, "ticket_id")
     at = nw.col("created_at")
     if table == "ticket_events":
         frame, at = frame.rename({"kind": "event_kind"}).filter(_looked_at(kinds)), AT
@@ -280,11 +280,20 @@ def _open_keyed(
     if nameless + undated_rows:
         frame = frame.filter(~(none | undated))
         found |= frames.row(frame.select(ids=nw.col(key).n_unique()))
-    again = seen - nameless - undated_rows - int(found["ids"])
+    again = seen - nameless - undated_rows - int(found["ids"] or 0)
     # looking for repeated rows is slow: only where there are some
     frame = frame.unique(subset=[key], keep="any") if again else frame
     lost = (("no_id", nameless), ("no_date", undated_rows), ("same_key", again))
     return frame, tuple((table, why, n, seen) for why, n in lost), (found["first"], found["last"])
+
+
+def plain_text(frame: Frame, *names: str) -> Frame:
+    """Text columns to join on: PyArrow does not join its two kinds of text."""
+    found = frame.collect_schema()
+    names = tuple(name for name in names if found[name] == nw.String)
+    if not frame.implementation.is_pyarrow() or not names:
+        return frame
+    return frame.with_columns(nw.col(*names).cast(nw.String))
 
 
 def _looked_at(kinds: Collection[str]) -> nw.Expr:

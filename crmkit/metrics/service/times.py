@@ -16,10 +16,9 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Window
-from crmkit.frames import Frame
-from crmkit.metrics.service.exposure import Names
+from crmkit.frames import Frame, Names
 from crmkit.metrics.service.hours import minutes
-from crmkit.metrics.service.tickets import AT, KIND, desk_of, held, into_solved, neighbour, reduced
+from crmkit.metrics.service.tickets import AT, KIND, desk_of, held, into_solved, neighbour, plain_text, reduced
 from crmkit.metrics.service.timing import (
     BY_AGENT,
     Hours,
@@ -298,5 +297,6 @@ def wait_band(
     kept = [column for column in whole.collect_schema() if column != name]
     eager = isinstance(whole, nw.DataFrame)
     whole = whole.select(*kept).with_row_index("_row") if eager else whole.select(*kept)
-    banded = whole.join(waits, left_on="ticket_id", right_on="_ticket", how="left")
+    whole = plain_text(whole.with_columns(_asked=nw.col("ticket_id")), "_asked")
+    banded = whole.join(waits, left_on="_asked", right_on="_ticket", how="left")
     return frames.give_back((banded.sort("_row") if eager else banded).select(*kept, name))

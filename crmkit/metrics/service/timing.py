@@ -11,7 +11,7 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Window, means
-from crmkit.metrics.service.exposure import Names
+from crmkit.frames import Names
 from crmkit.metrics.service.hours import Clock, hours_wanted
 from crmkit.metrics.service.tickets import (
     Desk,

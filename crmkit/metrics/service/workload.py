@@ -10,7 +10,8 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, counts, rates
-from crmkit.metrics.service.exposure import Names, columns_of, valid_orders
+from crmkit.frames import Names, columns_of
+from crmkit.metrics.service.exposure import valid_orders
 from crmkit.metrics.service.hours import Clock, minutes
 from crmkit.metrics.service.tickets import (
     AT,
