@@ -1,112 +1,149 @@
-"""What is heavier than a count: RFM, BTYD summaries, fits, survival, baskets, service times, and how cost grows.
+"""What is heavier than a count: RFM, BTYD summaries, fits, survival, baskets and service times.
 
-Each has a query written by hand on the same data in the same run, and the packages that people would take instead, in
-environments of their own. As a program this file measures one metric on one file in a process of its own:
-
-    python bench/heavy.py METRIC FILE
+Each is held against a query written by hand on the same data in the same run, where people write one, and against the
+packages that they would take instead, which run in environments of their own.
 """
 
 from __future__ import annotations
 
 import gc
-import json
-import resource
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import desk
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tables
 
-ROOT = Path(__file__).resolve().parent.parent
-AS_OF = "2026-01-01"
-UNTIL = "2025-12-31"
+AS_OF, UNTIL = "2026-01-01", "2025-12-31"
 SEED = 20261122
+TIMES = 3
+AT_LEAST_SECONDS, AT_MOST_TIMES = 1.0, 15  # what is quick is measured more often
 Found = list[dict[str, Any]]
-Say = Callable[[str], None]
+Ask = Callable[[str, str, Path], dict[str, Any]] | None
+"""Asks a peer a question about a file; `None` = no peer is asked."""
 # what is asked of the ratio crmkit / the other, by question and side
 MOST = {
     ("rfm", "pandas by hand"): 1.2,
     ("btyd_summary", "pandas by hand"): 1.2,
-    ("summary", "lifetimes"): 1 / 3,
-    ("summary", "clvkit"): 1 / 3,
-    ("summary", "pymc-marketing"): 1 / 3,
+    ("btyd_summary", "lifetimes"): 1 / 3,
+    ("btyd_summary", "clvkit"): 1 / 3,
+    ("btyd_summary", "pymc-marketing"): 1 / 3,
     ("bg_nbd", "lifetimes"): 1 / 5,
     ("bg_nbd", "clvkit"): 1 / 100,
     ("kaplan_meier", "lifelines"): 1.0,
     ("association_lift", "mlxtend"): 1 / 10,
-    **{(name, "DuckDB by hand"): 2.0 for name in ("first_reply_time", "first_resolution_time", "full_resolution_time")},
+    **{(name, "DuckDB by hand"): 2.0 for name in (*desk.ASKED, "first_reply_time, business")},
 }
 
 
-def measure(rows: int, folder: Path, into: Found, say: Say, ask: Callable[[str, str, Path], dict[str, Any]]) -> None:
-    """All of it at `rows` order rows (and what belongs to them); `ask` asks a peer a question about a file."""
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where tables are kept, where what was found goes, who is told and who is asked."""
+
+    rows: int
+    folder: Path
+    into: Found
+    say: Callable[[str], None]
+    ask: Ask
+
+    def compare(
+        self, question: str, rows: int, ours: Callable[[], Any], hands: dict[str, Callable[[], Any]], sums: Any = float
+    ) -> tuple[float, Any]:
+        """crmkit and the queries by hand in turns: their medians are noted; seconds and result of crmkit.
+
+        `sums` makes of crmkit's result the numbers that a query by hand gives.
+        """
+        self.say(f"{question}, {rows:,} rows")
+        seconds, results = _in_turns({"crmkit": ours, **hands})
+        for name in hands:
+            same = bool(np.allclose(results[name], sums(results["crmkit"])))
+            self._note(question, name, rows, seconds["crmkit"], {"peer_ms": seconds[name] * 1e3}, same)
+        return seconds["crmkit"], results["crmkit"]
+
+    def peer(
+        self, question: str, peer: str, rows: int, path: Path, ours: float, value: float, *, close: float = 1e-6
+    ) -> None:
+        """A peer's answer about a file, beside crmkit's seconds and value."""
+        if self.ask is None:
+            return
+        self.say(f"{peer}: {question}, {rows:,} rows")
+        found = self.ask(peer, question.replace("btyd_", ""), path)
+        same = "value" in found and bool(np.isclose(found["value"], value, rtol=close))
+        self._note(question, peer, rows, ours, found, same)
+
+    def _note(self, question: str, other: str, rows: int, seconds: float, theirs: dict[str, Any], same: bool) -> None:
+        line = {"question": question, "other": other, "rows": rows, "crmkit_ms": seconds * 1e3}
+        if "missing" in theirs:
+            self.into.append({**line, "missing": theirs["missing"]})
+            return
+        ratio = seconds * 1e3 / theirs["peer_ms"]
+        self.into.append({**line, "other_ms": theirs["peer_ms"], "ratio": ratio, "same": same})
+
+
+def measure(rows: int, folder: Path, into: Found, say: Callable[[str], None], ask: Ask = None) -> None:
+    """All of it at `rows` order rows (and what belongs to them)."""
     folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(rows, folder, into, say, ask)
     for part in (_summaries, _buying, _survival, _baskets, _service):
-        part(rows, folder, into, say, ask)
-
-
-def _timed(run: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
-    """Median seconds after one run to warm up, and the result."""
-    found, seconds = run(), []
-    for _ in range(times):
+        part(bench)
         gc.collect()
-        begun = time.perf_counter()
-        found = run()
-        seconds.append(time.perf_counter() - begun)
-    return median(seconds), found
 
 
-def _add(
-    into: Found, question: str, other: str, rows: int, ours: float, theirs: dict[str, Any], same: bool | None
-) -> None:
-    line = {
-        "question": question,
-        "other": other,
-        "rows": rows,
-        "crmkit_ms": ours * 1e3,
-        "most": MOST.get((question, other)),
-    }
-    if "peer_ms" in theirs:
-        line |= {"other_ms": theirs["peer_ms"], "ratio": ours * 1e3 / theirs["peer_ms"], "same": same}
-    into.append(line | {"missing": theirs["missing"]} if "missing" in theirs else line)
+def _in_turns(runs: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Each once to warm up, which gives its result, then in turns: their median seconds."""
+    results = {name: run() for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    begun = time.perf_counter()
+    done = 0
+    while done < TIMES or (time.perf_counter() - begun < AT_LEAST_SECONDS and done < AT_MOST_TIMES):
+        for name, run in runs.items():
+            gc.collect()
+            at = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - at)
+        done += 1
+    return {name: median(one) for name, one in times.items()}, results
 
 
 # --- RFM and the summary of buy-till-you-die models
 
 
-def _summaries(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
+def _summaries(bench: Bench) -> None:
     import pandas as pd
-    import tables
 
     import crmkit
 
-    path = tables.files(rows, folder)[0]
+    path = tables.orders(bench.rows, bench.folder)
     orders = pd.read_parquet(path, columns=["customer_id", "ordered_at", "status", "net_amount"])
-    say(f"RFM, {rows:,} rows")
-    ours, table = _timed(lambda: crmkit.rfm(orders, as_of=AS_OF))
-    for name, by_hand in (("pandas", _rfm_pandas), ("polars", _rfm_polars), ("DuckDB", _rfm_duckdb)):
-        seconds, sums = _timed(lambda by_hand=by_hand: by_hand(orders))
-        same = np.allclose(sums, [len(table), float(table["frequency"].sum()), float(table["monetary"].sum())])
-        _add(into, "rfm", f"{name} by hand", rows, ours, {"peer_ms": seconds * 1e3}, same)
-    say(f"BTYD summary, {rows:,} rows")
-    ours, summary = _timed(lambda: crmkit.btyd_summary(orders, until=UNTIL).table)
-    seconds, sums = _timed(lambda: _summary_pandas(orders))
-    same = np.allclose(sums, [len(summary), float(summary["frequency"].sum()), float(summary["recency"].sum())])
-    _add(into, "btyd_summary", "pandas by hand", rows, ours, {"peer_ms": seconds * 1e3}, same)
+    hands = {"pandas": _rfm_pandas, "Polars": _rfm_polars, "DuckDB": _rfm_duckdb}
+    bench.compare(
+        "rfm",
+        bench.rows,
+        lambda: crmkit.rfm(orders, as_of=AS_OF),
+        {f"{name} by hand": lambda hand=hand: hand(orders) for name, hand in hands.items()},
+        lambda table: [len(table), *table[["frequency", "monetary", "r", "f", "m"]].sum()],
+    )
+    days = {"frequency": 1, "recency": 7, "T": 7}
+    seconds, summary = bench.compare(
+        "btyd_summary",
+        bench.rows,
+        lambda: crmkit.btyd_summary(orders, until=UNTIL).table,
+        {"pandas by hand": lambda: _summary_pandas(orders)},
+        lambda table: [len(table), *table[["frequency", "recency", "T", "monetary"]].sum()],
+    )
+    value = float(sum(summary[name].sum() * each for name, each in days.items()))
     for peer in ("lifetimes", "clvkit", "pymc-marketing"):
-        say(f"{peer}: summary, {rows:,} rows")
-        found = ask(peer, "summary", path)
-        same = "value" in found and np.isclose(found["value"], float(summary["frequency"].sum()))
-        _add(into, "summary", peer, rows, ours, found, bool(same))
+        bench.peer("btyd_summary", peer, bench.rows, path, seconds, value)
 
 
 def _valid(orders: Any) -> Any:
-    return orders.loc[(orders["status"] == "completed") & (orders["net_amount"] >= 0)]
+    return orders.loc[(orders["status"] == "completed") & (orders["net_amount"] >= 0) & (orders["ordered_at"] < AS_OF)]
 
 
 def _rfm_pandas(orders: Any) -> list[float]:
@@ -114,15 +151,12 @@ def _rfm_pandas(orders: Any) -> list[float]:
     import pandas as pd
 
     valid = _valid(orders)
-    valid = valid[valid["ordered_at"] < AS_OF]
-    days = valid["ordered_at"].dt.normalize()
-    spent = valid.groupby("customer_id")["net_amount"].sum()
-    visits = pd.DataFrame({"customer_id": valid["customer_id"], "day": days}).drop_duplicates()
-    per = visits.groupby("customer_id")["day"].agg(["max", "size"])
-    recency = (pd.Timestamp(AS_OF) - per["max"]).dt.days
-    for values in (-recency, per["size"], spent):
-        np.ceil(values.rank(method="max", pct=True) * 5)
-    return [len(per), float(per["size"].sum()), float(spent.sum())]
+    grouped = valid.assign(day=valid["ordered_at"].dt.normalize()).groupby("customer_id")
+    per = grouped.agg(last=("day", "max"), frequency=("day", "nunique"), monetary=("net_amount", "sum"))
+    per["recency"] = (pd.Timestamp(AS_OF) - per["last"]).dt.days
+    for score, values in (("r", -per["recency"]), ("f", per["frequency"]), ("m", per["monetary"])):
+        per[score] = (values.rank(method="min") - 1) * 5 // len(per) + 1
+    return [len(per), *per[["frequency", "monetary", "r", "f", "m"]].sum()]
 
 
 def _rfm_polars(orders: Any) -> list[float]:
@@ -133,70 +167,76 @@ def _rfm_polars(orders: Any) -> list[float]:
     frame = frame.filter(pl.col("ordered_at") < pl.lit(AS_OF).str.to_datetime())
     day = pl.col("ordered_at").dt.date()
     per = frame.group_by("customer_id").agg(
-        day.max().alias("last"), day.n_unique().alias("f"), pl.col("net_amount").sum()
+        last=day.max(), frequency=day.n_unique(), monetary=pl.col("net_amount").sum()
     )
-    ranks = (
-        ((pl.col(name).rank("max") / pl.len()) * 5).ceil().alias(f"{name}_score")
-        for name in ("last", "f", "net_amount")
-    )
-    done = per.with_columns(*ranks).collect()
-    return [done.height, float(done["f"].sum()), float(done["net_amount"].sum())]
+    ranked = {"r": "last", "f": "frequency", "m": "monetary"}
+    scores = {
+        score: (pl.col(name).rank("min").cast(pl.Int64) - 1) * 5 // pl.len() + 1 for score, name in ranked.items()
+    }
+    done = per.with_columns(**scores).sort("customer_id").collect()
+    return [done.height, *done.select("frequency", "monetary", "r", "f", "m").sum().row(0)]
+
+
+RFM = """
+WITH per AS (
+    SELECT
+        customer_id,
+        max(ordered_at::DATE) AS last,
+        count(DISTINCT ordered_at::DATE) AS frequency,
+        sum(net_amount) AS monetary
+    FROM orders
+    WHERE status = 'completed' AND net_amount >= 0 AND ordered_at < $1::TIMESTAMP
+    GROUP BY customer_id
+)
+SELECT
+    *,
+    (rank() OVER (ORDER BY last) - 1) * 5 // count(*) OVER () + 1 AS r,
+    (rank() OVER (ORDER BY frequency) - 1) * 5 // count(*) OVER () + 1 AS f,
+    (rank() OVER (ORDER BY monetary) - 1) * 5 // count(*) OVER () + 1 AS m
+FROM per
+ORDER BY customer_id
+"""
 
 
 def _rfm_duckdb(orders: Any) -> list[float]:
-    """The same in DuckDB, reading the pandas table where it lies."""
+    """The same in DuckDB, which reads the pandas table where it lies (`orders` in the query) and gives one back."""
     import duckdb
 
-    done = (
-        duckdb.connect()
-        .execute(
-            """WITH per AS (SELECT customer_id, max(ordered_at::DATE) AS last, count(DISTINCT ordered_at::DATE) AS f,
-        sum(net_amount) AS m FROM orders WHERE status = 'completed' AND net_amount >= 0 AND ordered_at < $1::TIMESTAMP
-        GROUP BY customer_id) SELECT *, ceil(5 * cume_dist() OVER (ORDER BY last)), ceil(5 * cume_dist() OVER (ORDER BY f)),
-        ceil(5 * cume_dist() OVER (ORDER BY m)) FROM per""",
-            [AS_OF],
-        )
-        .df()
-    )
-    return [len(done), float(done["f"].sum()), float(done["m"].sum())]
+    done = duckdb.connect().execute(RFM, [AS_OF]).df()
+    return [len(done), *done[["frequency", "monetary", "r", "f", "m"]].sum()]
 
 
 def _summary_pandas(orders: Any) -> list[float]:
+    """What an analyst writes: amounts by day, first and last day, mean amount of the days after the first."""
+    import pandas as pd
+
     valid = _valid(orders)
-    valid = valid[valid["ordered_at"] < AS_OF]
-    daily = (
-        valid.assign(day=valid["ordered_at"].dt.normalize())
-        .groupby(["customer_id", "day"], sort=False)["net_amount"]
-        .sum()
-    )
-    daily = daily.reset_index()
+    days = valid.assign(day=valid["ordered_at"].dt.normalize())
+    daily = days.groupby(["customer_id", "day"], sort=False)["net_amount"].sum().reset_index()
     per = daily.groupby("customer_id")["day"].agg(["min", "max", "size"])
-    first = daily["day"].to_numpy() == per["min"].reindex(daily["customer_id"]).to_numpy()
-    daily.loc[~first].groupby("customer_id")["net_amount"].mean()
-    recency = (per["max"] - per["min"]).dt.days / 7
-    return [len(per), float((per["size"] - 1).sum()), float(recency.sum())]
+    again = daily["day"] > daily.groupby("customer_id")["day"].transform("min")
+    monetary = daily[again].groupby("customer_id")["net_amount"].mean().reindex(per.index)
+    frequency, recency = per["size"] - 1, (per["max"] - per["min"]).dt.days / 7
+    age = (pd.Timestamp(UNTIL) - per["min"]).dt.days / 7
+    return [len(per), frequency.sum(), recency.sum(), age.sum(), monetary.sum()]
 
 
 # --- fits
 
 
-def _buying(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
+def _buying(bench: Bench) -> None:
     import pandas as pd
 
     from crmkit import models
 
-    customers = min(200_000, rows)
-    path = folder / f"summary-{customers}.parquet"
+    customers = min(200_000, bench.rows)
+    path = bench.folder / f"summary-{customers}.parquet"
     if not path.exists():
         pq.write_table(_histories(customers, np.random.default_rng(SEED)), path)
     table = pd.read_parquet(path)
-    say(f"BG/NBD, {customers:,} customers")
-    ours, fit = _timed(lambda: models.bg_nbd(models.Summary(table, unit="week")))
+    seconds, fit = bench.compare("bg_nbd", customers, lambda: models.bg_nbd(models.Summary(table, unit="week")), {})
     for peer in ("lifetimes", "clvkit"):
-        say(f"{peer}: BG/NBD, {customers:,} customers")
-        found = ask(peer, "bg_nbd", path)
-        same = "value" in found and bool(np.isclose(found["value"], fit.params["r"], rtol=0.01))
-        _add(into, "bg_nbd", peer, customers, ours, found, same)
+        bench.peer("bg_nbd", peer, customers, path, seconds, float(fit.params["r"]), close=0.01)
 
 
 def _histories(customers: int, chance: np.random.Generator) -> pa.Table:
@@ -214,11 +254,11 @@ def _histories(customers: int, chance: np.random.Generator) -> pa.Table:
     return pa.table({"customer_id": names, "frequency": count, "recency": last, "T": seen})
 
 
-def _survival(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
+def _survival(bench: Bench) -> None:
     from crmkit.models import kaplan_meier
 
-    customers = min(1_000_000, rows)
-    path = folder / f"lives-{customers}.parquet"
+    customers = min(1_000_000, bench.rows)
+    path = bench.folder / f"lives-{customers}.parquet"
     chance = np.random.default_rng(SEED)
     if not path.exists():
         whole = np.ceil(chance.exponential(200, customers))
@@ -226,22 +266,14 @@ def _survival(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
         pq.write_table(pa.table({"days": np.minimum(whole, seen), "ended": whole <= seen}), path)
     lives = pq.read_table(path)
     days, ended = lives["days"].to_numpy(), lives["ended"].to_numpy()
-    say(f"Kaplan–Meier, {customers:,} rows")
-    ours, curve = _timed(lambda: kaplan_meier(days, ended))
-    seconds, by_hand = _timed(lambda: _product_limit(days, ended))
-    value = _survival_at(curve, 180)
-    _add(
-        into,
+    seconds, curve = bench.compare(
         "kaplan_meier",
-        "NumPy by hand",
         customers,
-        ours,
-        {"peer_ms": seconds * 1e3},
-        bool(np.isclose(by_hand, value)),
+        lambda: kaplan_meier(days, ended),
+        {"NumPy by hand": lambda: _product_limit(days, ended)},
+        lambda curve: _survival_at(curve, 180),
     )
-    found = ask("lifelines", "kaplan_meier", path)
-    same = "value" in found and bool(np.isclose(found["value"], value))
-    _add(into, "kaplan_meier", "lifelines", customers, ours, found, same)
+    bench.peer("kaplan_meier", "lifelines", customers, path, seconds, _survival_at(curve, 180))
 
 
 def _survival_at(curve: Any, day: int) -> float:
@@ -249,162 +281,80 @@ def _survival_at(curve: Any, day: int) -> float:
 
 
 def _product_limit(days: Any, ended: Any) -> float:
+    """The curve alone, of whole days, without an interval."""
     whole = days.astype(np.int64)
     died, seen = np.bincount(whole, weights=ended), np.bincount(whole)
     at_risk = len(days) - np.cumsum(seen) + seen
     return float(np.cumprod(1 - died / np.maximum(at_risk, 1))[180])
 
 
-def _baskets(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
+def _baskets(bench: Bench) -> None:
     import pandas as pd
 
     import crmkit
 
-    baskets = min(200_000, rows // 5)
-    path = folder / f"baskets-{baskets}.parquet"
+    baskets = min(200_000, bench.rows // 5)
+    path = bench.folder / f"baskets-{baskets}.parquet"
     if not path.exists():
         chance = np.random.default_rng(SEED)
         weights = 1 / np.arange(1, 501)
         basket = np.repeat(np.arange(baskets), 1 + chance.poisson(4, baskets))
         product = chance.choice(500, len(basket), p=weights / weights.sum())
-        pq.write_table(
-            pa.table({"order_id": basket, "line_no": np.arange(len(basket)) + 1, "product_id": product}), path
-        )
+        lines = np.arange(len(basket)) + 1
+        pq.write_table(pa.table({"order_id": basket, "line_no": lines, "product_id": product}), path)
     items = pd.read_parquet(path)
-    say(f"pairs in {baskets:,} baskets")
-    ours, table = _timed(lambda: crmkit.association_lift(items, min_support=0.001))
-    found = ask("mlxtend", "association_lift", path)
-    same = "value" in found and bool(np.isclose(found["value"], float(table["n_both"].sum()) / baskets, rtol=1e-6))
-    _add(into, "association_lift", "mlxtend", baskets, ours, found, same)
+    seconds, pairs = bench.compare(
+        "association_lift", baskets, lambda: crmkit.association_lift(items, min_support=0.001), {}
+    )
+    bench.peer("association_lift", "mlxtend", baskets, path, seconds, float(pairs["lift"].sum()))
 
 
 # --- service times
 
 
-def _service(rows: int, folder: Path, into: Found, say: Say, ask: Any) -> None:
-    import duckdb
-
+def _service(bench: Bench) -> None:
     import crmkit
 
-    tickets = min(1_000_000, rows // 5)
-    connection = duckdb.connect()
-    say(f"service times, {tickets:,} tickets")
-    connection.execute(TICKETS.format(tickets=tickets))
-    connection.execute(EVENTS)
-    desk = connection.table("tickets"), connection.table("ticket_events")
-    for name, column in (
-        ("first_reply_time", "replied"),
-        ("first_resolution_time", "first_solved"),
-        ("full_resolution_time", "last_solved"),
-    ):
-        ours, made = _timed(lambda name=name: getattr(crmkit, name)(*desk))
-        query = BY_HAND.format(column=column)
-        seconds, row = _timed(lambda query=query: connection.execute(query).fetchone())
-        same = bool(np.isclose(row[0], made.value) and np.isclose(row[1], made.besides["p90"]))
-        _add(into, name, "DuckDB by hand", tickets, ours, {"peer_ms": seconds * 1e3}, same)
-
-
-TICKETS = """CREATE TABLE tickets AS SELECT 'T' || lpad(i::VARCHAR, 9, '0') AS ticket_id, 'C' || (hash(i) % 300000)::VARCHAR
-AS customer_id, TIMESTAMP '2024-01-01' + to_minutes((hash(i + 7) % 1000000)::BIGINT) AS created_at, 'customer' AS created_by,
-'question' AS kind, 'solved' AS status, 'normal' AS priority, 'A1' AS assignee_id, 'x' AS category FROM range({tickets}) t(i)"""
-EVENTS = """CREATE TABLE ticket_events AS
-WITH base AS (SELECT ticket_id, created_at, (hash(ticket_id) % 3000)::BIGINT AS wait FROM tickets)
-SELECT ticket_id || '-' || nth::VARCHAR AS event_id, ticket_id, created_at + to_minutes(CASE nth WHEN 0 THEN 0 WHEN 1 THEN 1
-  ELSE wait + nth * 7 END) AS occurred_at, kind, actor, actor AS actor_type, actor AS actor_id, public AS is_public, a AS from_value,
-  b AS to_value FROM base, (VALUES (0, 'comment', 'customer', true, NULL, NULL), (1, 'comment', 'bot', true, NULL, NULL),
-  (2, 'comment', 'agent', false, NULL, NULL), (3, 'comment', 'agent', true, NULL, NULL),
-  (4, 'status_change', 'agent', NULL, 'open', 'solved')) e(nth, kind, actor, public, a, b)"""
-BY_HAND = """WITH facts AS (SELECT t.ticket_id, any_value(t.created_at) AS created_at,
-min(e.occurred_at) FILTER (e.kind = 'comment' AND e.actor_type = 'agent' AND e.is_public) AS replied,
-min(e.occurred_at) FILTER (e.kind = 'status_change' AND e.to_value IN ('solved', 'closed')) AS first_solved,
-max(e.occurred_at) FILTER (e.kind = 'status_change' AND e.to_value IN ('solved', 'closed')) AS last_solved
-FROM tickets t LEFT JOIN ticket_events e ON e.ticket_id = t.ticket_id AND e.occurred_at >= t.created_at
-WHERE t.status <> 'merged' GROUP BY t.ticket_id)
-SELECT quantile_cont(minutes, 0.5), quantile_cont(minutes, 0.9), avg(minutes), count(minutes) FROM
-(SELECT epoch({column} - created_at) / 60 AS minutes FROM facts)"""
-
-
-# --- how cost grows
-
-
-GROWING: dict[str, Callable[[Any], Any]] = {
-    "repeat_rate": lambda orders: _face().repeat_rate(orders),
-    "rfm": lambda orders: _face().rfm(orders, as_of=AS_OF).count("*").fetchone(),
-    "btyd_summary": lambda orders: _face().btyd_summary(orders, until=UNTIL).table.count("*").fetchone(),
-    "cohort_retention": lambda orders: _face().cohort_retention(orders, as_of=AS_OF).fetchall(),
-}
-
-
-def _face() -> Any:
-    import crmkit
-
-    return crmkit
-
-
-def measure_growth(sizes: list[int], folder: Path, into: Found, say: Say) -> None:
-    """Seconds and memory of some metrics on Parquet through DuckDB, each in a process of its own."""
-    import subprocess
-
-    import tables
-
-    for rows in sorted(sizes):
-        path = tables.files(rows, folder)[0]
-        for metric in GROWING:
-            say(f"{metric}: {rows:,} rows on the disk")
-            command = [sys.executable, __file__, metric, str(path)]
-            ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)
-            found = json.loads(ran.stdout.splitlines()[-1]) if not ran.returncode else {"missing": ran.stderr[-200:]}
-            into.append({"metric": metric, "rows": rows, **found})
-
-
-def _inside(metric: str, path: str) -> None:
-    import warnings
-
-    import duckdb
-
-    warnings.simplefilter("ignore")
-    orders = duckdb.connect(config={"threads": 2}).read_parquet(path)
-    begun = time.perf_counter()
-    GROWING[metric](orders)
-    seconds = time.perf_counter() - begun
-    print(json.dumps({"seconds": seconds, "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    tickets = min(1_000_000, bench.rows // 5)
+    bench.say(f"a desk of {tickets:,} tickets")
+    connection = desk.desk(tickets)
+    log = connection.table("tickets"), connection.table("ticket_events")
+    asked: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in desk.ASKED]
+    for name, hours in (*asked, ("first_reply_time", desk.opening())):
+        query = desk.by_hand(name, business=bool(hours))
+        bench.compare(
+            name + (", business" if hours else ""),
+            tickets,
+            lambda name=name, hours=hours: getattr(crmkit, name)(*log, **hours),
+            {"DuckDB by hand": lambda query=query: connection.execute(query).fetchall()[0]},
+            lambda made: [made.value, made.besides["p90"], made.besides["mean"], made.n],
+        )
+    connection.close()
 
 
 # --- what was found
 
 
-def report(found: Found, growth: Found) -> list[str]:
-    """What was found, as lines of tables."""
-    lines: list[str] = []
-    if found:
-        head = f"  {'':<40}{'rows':>10}{'other ms':>11}{'crmkit ms':>11}{'ratio':>8}"
-        lines += ["", "heavier figures (pandas input, service times in DuckDB)", head]
+def differs(found: Found) -> bool:
+    """Whether a query by hand gave another number than crmkit."""
+    return any(not one["same"] for one in found if one["other"].endswith(" by hand") and "same" in one)
+
+
+def report(found: Found) -> list[str]:
+    """What was found, as lines of a table."""
+    if not found:
+        return []
+    head = f"  {'':<44}{'rows':>10}{'other ms':>11}{'crmkit ms':>11}{'ratio':>8}"
+    lines = ["", "heavier figures (pandas input, service times in DuckDB)", head]
     for one in found:
         name = f"{one['question']} / {one['other']}"
         if "missing" in one:
-            lines.append(f"  {name:<40}{one['rows']:>10,}  not measured: {one['missing']}")
+            lines.append(f"  {name:<44}{one['rows']:>10,}  not measured: {one['missing']}")
             continue
-        over = f"  > {one['most']:.2g}" if one["most"] is not None and one["ratio"] > one["most"] else ""
+        most = MOST.get((one["question"], one["other"]))
+        over = f"  > {most:.2g}" if most is not None and one["ratio"] > most else ""
         over += "" if one["same"] else "  another number than crmkit's"
         lines.append(
-            f"  {name:<40}{one['rows']:>10,}{one['other_ms']:>11.1f}{one['crmkit_ms']:>11.1f}{one['ratio']:>8.3f}{over}"
-        )
-    if growth:
-        lines += [
-            "",
-            "growth (Parquet through DuckDB)",
-            f"  {'':<24}{'rows':>12}{'seconds':>9}{'s per M':>9}{'peak MB':>9}",
-        ]
-    for one in growth:
-        if "missing" in one:
-            lines.append(f"  {one['metric']:<24}{one['rows']:>12,}  not measured: {one['missing']}")
-            continue
-        each = one["seconds"] / one["rows"] * 1e6
-        lines.append(
-            f"  {one['metric']:<24}{one['rows']:>12,}{one['seconds']:>9.2f}{each:>9.3f}{one['memory_mb']:>9.0f}"
+            f"  {name:<44}{one['rows']:>10,}{one['other_ms']:>11.1f}{one['crmkit_ms']:>11.1f}{one['ratio']:>8.3f}{over}"
         )
     return lines
-
-
-if __name__ == "__main__":
-    _inside(*sys.argv[1:])

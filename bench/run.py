@@ -31,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import by_hand
+import growth
 import heavy
 import peers
 import simulator
@@ -78,13 +79,8 @@ class Different(RuntimeError):
 def main() -> int:
     """Measure what was asked for, say it and write it down; 1 if a number differs, 0 also where a target is missed."""
     options = _options()
-    found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": []}
-    found |= {
-        "heavy": [],
-        "growth": [],
-        "key_to_picture": {},
-        "simulator": {"on_disk": [], "in_memory": [], "peers": []},
-    }
+    found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": [], "heavy": [], "growth": []}
+    found |= {"key_to_picture": {}, "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
     warnings.simplefilter("ignore")  # crmkit's notes about the data, PySpark's about pandas
     try:
         if "metrics" in options.parts:
@@ -94,10 +90,10 @@ def main() -> int:
         if "peers" in options.parts:
             found["peers"] = _measure_peers(min(options.rows), options.folder)
         if "heavy" in options.parts:
-            rows = max(options.rows)
-            heavy.measure(rows, options.folder, found["heavy"], _say, _asked)
+            ask = None if options.without_peers else _asked
+            heavy.measure(max(options.rows), options.folder, found["heavy"], _say, ask)
         if "growth" in options.parts:
-            heavy.measure_growth(options.growth, options.folder, found["growth"], _say)
+            growth.measure(options.growth, options.folder, found["growth"], _say)
         if "browser" in options.parts:
             found["key_to_picture"] = _measure_browser()
         if {"simulator", "generators"} & set(options.parts):
@@ -108,7 +104,7 @@ def main() -> int:
     options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(_report(found), flush=True)
     print(f"\nwritten to {options.out}")
-    return int(any("different" in one for one in found["metrics"]))
+    return int(any("different" in one for one in found["metrics"]) or heavy.differs(found["heavy"]))
 
 
 def _options() -> argparse.Namespace:
@@ -126,6 +122,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small tables and worlds: to see that all of this runs")
     parts = ("metrics", "import", "peers", "heavy", "growth", "browser", "simulator", "generators")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all of them")
+    parser.add_argument("--without-peers", action="store_true", help="heavier figures beside queries by hand only")
     parser.add_argument("--out", type=Path, default=ROOT / ".build" / "bench.json")
     parser.add_argument("--folder", type=Path, default=ROOT / ".build" / "bench", help="where the tables are kept")
     options = parser.parse_args()
@@ -384,7 +381,7 @@ def _report(found: dict[str, Any]) -> str:
                     f"  {name:<42}{one['rows']:>10,}{one['peer_ms']:>10.0f}{one['crmkit_ms']:>11.0f}"
                     f"{one['ratio']:>8.2f}{same}"
                 )
-    lines += heavy.report(found["heavy"], found["growth"])
+    lines += heavy.report(found["heavy"]) + growth.report(found["growth"])
     if found["key_to_picture"]:
         picture = found["key_to_picture"]
         shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]

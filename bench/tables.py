@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,22 @@ class Tables:
 
 def files(rows: int, folder: Path) -> tuple[Path, Path]:
     """The Parquet files of orders and contracts with so many rows each, made if they are missing."""
+    return orders(rows, folder), _written("contracts", _contracts, rows, folder)
+
+
+def orders(rows: int, folder: Path) -> Path:
+    """The Parquet file of so many orders, made if it is missing."""
+    return _written("orders", _orders, rows, folder)
+
+
+def _written(name: str, make: Callable[[int, np.random.Generator], pa.Table], rows: int, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name, make in (("orders", _orders), ("contracts", _contracts)):
-        path = folder / f"{name}-{rows}.parquet"
-        if not path.exists():
-            half = path.with_suffix(".half")
-            pq.write_table(make(rows, np.random.default_rng(20261121)), half, row_group_size=250_000)
-            half.replace(path)
-        made.append(path)
-    return made[0], made[1]
+    path = folder / f"{name}-{rows}.parquet"
+    if not path.exists():
+        half = path.with_suffix(".half")
+        pq.write_table(make(rows, np.random.default_rng(20261121)), half, row_group_size=250_000)
+        half.replace(path)
+    return path
 
 
 def load(engine: str, orders: Path, contracts: Path) -> Tables:

@@ -128,7 +128,7 @@ class Estimate:
             apart (a count).
         notes: Warnings that belong to the figure.
         level: Confidence level of the interval.
-        method: How the interval was made: "wilson", "poisson", "t", "delta", "order", "sum", "bootstrap", … or "none".
+        method: How the interval was made: "wilson", "poisson", "t", "delta", "order", "sum", … or "none".
 
     Examples:
         >>> half = Estimate(0.5, 0.24, 0.76, 10, 5, 10, Window(), Definition("repeat_rate.cumulative"))
@@ -205,7 +205,14 @@ class Estimate:
         )
 
     def shown(self, value: float) -> str:
-        """A value in this figure's unit, as people write it."""
+        """A value in this figure's unit, as people write it.
+
+        Args:
+            value: The figure itself, an end of its interval, or another of the same unit.
+
+        Returns:
+            The text, in the language in use.
+        """
         if math.isnan(value):
             return text("estimate.no_data")
         return text(f"unit.{self.unit}", value=value)

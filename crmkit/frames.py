@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -30,6 +31,15 @@ Names = Mapping[str, Any] | None
 """`Columns` of one table or, by table, of several: `{"orders": {"customer_id": "会員ID"}}`."""
 
 _DATES = (nw.Datetime, nw.Date)
+_TIMES = ("instant", "date")
+_NUMBERS = ("amount", "number", "integer")
+_CHECKED = (*_TIMES, *_NUMBERS, "flag")
+_PLAIN: Mapping[str, Any] = {
+    **dict.fromkeys(_TIMES, nw.Datetime("us")),
+    **dict.fromkeys(_NUMBERS, nw.Float64()),
+    **dict.fromkeys(("text", "category"), nw.String()),
+    "flag": nw.Boolean(),
+}
 
 
 def columns_of(columns: Names, table: str, tables: Sequence[str]) -> Columns:
@@ -96,16 +106,19 @@ def open_table(
         if source in found:
             picked.append(_checked(frame, table, name, source, found[source], model[name].kind))
         elif name in model.required or name in own or name in must:
-            raise MissingColumn(
-                "table", table=table, column=source, nearest=nearest(source, list(found)), found=", ".join(found)
-            )
+            raise _missing(table, source, found)
     if extra is not None:
         if extra not in found:
-            raise MissingColumn(
-                "table", table=table, column=extra, nearest=nearest(extra, list(found)), found=", ".join(found)
-            )
+            raise _missing(table, extra, found)
         picked.append(_settled(nw.col(extra), found[extra]).alias("group"))
+    if not picked:
+        raise _missing(table, own.get(needs[0], needs[0]), found)
     return frame.select(*picked)
+
+
+def _missing(table: str, column: str, found: Iterable[str]) -> MissingColumn:
+    names = list(found)
+    return MissingColumn("table", table=table, column=column, nearest=nearest(column, names), found=", ".join(names))
 
 
 def fetch(frame: Frame) -> nw.DataFrame[Any]:
@@ -219,13 +232,13 @@ def instant(value: str | date | datetime | Any, parameter: str) -> datetime:
 
 def day_number(at: nw.Expr) -> nw.Expr:
     """Days since 0000-03-01 of the civil calendar, in integers; works where an engine has no durations."""
-    year = at.dt.year().cast(nw.Int64)
-    month = at.dt.month().cast(nw.Int64)
+    # pandas cannot make integers of parts of no instant: its day is taken away at the end
+    year, month, day = (part.fill_null(1).cast(nw.Int64) for part in (at.dt.year(), at.dt.month(), at.dt.day()))
     turned = month + 9
     shifted = turned - turned // 12 * 12  # March is month 0, so that the leap day comes last; not every engine has %
     year = year - nw.when(month <= 2).then(1).otherwise(0)
     days = 365 * year + year // 4 - year // 100 + year // 400
-    return days + (153 * shifted + 2) // 5 + at.dt.day().cast(nw.Int64) - 1
+    return nw.when(~at.is_null()).then(days + (153 * shifted + 2) // 5 + day - 1)
 
 
 def period_start(at: nw.Expr, every: str) -> nw.Expr:
@@ -250,28 +263,86 @@ def as_frame(native: Any) -> Frame:
         ParameterError: if it is no table.
     """
     try:
-        return cast("Frame", nw.from_native(native))
+        frame = cast("Frame", nw.from_native(native))
     except TypeError:
         raise ParameterError("no_table", found=type(native).__name__) from None
+    if frame.implementation.is_duckdb():
+        frame.__class__ = _OfOneConnection
+    return frame
 
 
-def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind: Kind) -> nw.Expr:
+class _OfOneConnection(nw.LazyFrame[Any]):
+    """A DuckDB table, and all that is made of it: can be joined with tables of its own connection only."""
+
+    def join(self, *args: Any, **how: Any) -> Any:
+        """As in narwhals; DuckDB's own word about two connections does not say what to do."""
+        with _one_connection():
+            return super().join(*args, **how)
+
+
+def stacked(parts: Sequence[Frame]) -> Frame:
+    """Tables with the same columns, one below the other."""
+    with _one_connection():
+        return nw.concat(list(parts), how="vertical")
+
+
+@contextmanager
+def _one_connection() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # DuckDB's own kinds are known only where DuckDB is installed
+        if "different connections" not in str(error):
+            raise
+        raise ParameterError("two_connections") from error
+
+
+def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind: Kind) -> nw.Expr | nw.Series[Any]:
     """The column under its model name, after a look at its type."""
     column = _settled(nw.col(source), dtype)
-    if kind in ("instant", "date"):
-        if not isinstance(dtype, _DATES):
-            raise WrongType(kind, table=table, column=source, found=dtype, sample=_sample(frame, source))
-        if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-            if not frame.implementation.is_pyspark():  # Spark's plain timestamp always has the session's zone
-                raise WrongType("zoned", table=table, column=source, found=dtype, zone=dtype.time_zone)
-            column = column.dt.replace_time_zone(None)
-        if isinstance(dtype, nw.Date):
-            column = column.cast(nw.Datetime("us"))
-    elif kind in ("amount", "number", "integer") and not dtype.is_numeric() and dtype != nw.Unknown:
-        raise WrongType("number", table=table, column=source, found=dtype, sample=_sample(frame, source))
-    elif kind == "flag" and dtype != nw.Boolean:
-        raise WrongType("flag", table=table, column=source, found=dtype, sample=_sample(frame, source))
+    if frame.implementation.is_pyarrow() and dtype == nw.String:
+        column = column.cast(nw.String)  # PyArrow joins no string with its large ones, which narwhals calls the same
+    if not _fits(dtype, kind):
+        if _is_empty(frame, source, dtype):
+            return nw.when(~column.is_null()).then(nw.lit(None, _PLAIN[kind])).alias(name)
+        flags = _flags_with_gaps(frame, source) if kind == "flag" and dtype == nw.Object else None
+        if flags is not None:
+            return flags.alias(name)
+        if kind in _CHECKED and not (kind in _NUMBERS and dtype == nw.Unknown):
+            wanted = "number" if kind in _NUMBERS else kind
+            raise WrongType(wanted, table=table, column=source, found=dtype, sample=_sample(frame, source))
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None and kind in _TIMES:
+        if not frame.implementation.is_pyspark():  # Spark's plain timestamp always has the session's zone
+            raise WrongType("zoned", table=table, column=source, found=dtype, zone=dtype.time_zone)
+        column = column.dt.replace_time_zone(None)
+    if isinstance(dtype, nw.Date) and kind in _TIMES:
+        column = column.cast(nw.Datetime("us"))
     return column.alias(name)
+
+
+def _fits(dtype: Any, kind: Kind) -> bool:
+    if kind in _TIMES:
+        return isinstance(dtype, _DATES)
+    if kind in _NUMBERS:
+        return bool(dtype.is_numeric())
+    if kind == "flag":
+        return bool(dtype == nw.Boolean)
+    return kind == "id" or not (dtype.is_float() or dtype == nw.Unknown)
+
+
+def _is_empty(frame: Frame, source: str, dtype: Any) -> bool:
+    """Whether a column has no value at all: its type is then a guess of the engine's, or of the file's reader."""
+    column = nw.col(source).fill_nan(None) if dtype.is_float() else nw.col(source)
+    return bool(row(frame.select(n=column.count()))["n"] == 0)
+
+
+def _flags_with_gaps(frame: Frame, source: str) -> nw.Series[Any] | None:
+    """A pandas column of true, false and nothing, which pandas keeps as objects."""
+    import pandas as pd
+
+    column = frame.to_native()[source]
+    if pd.api.types.infer_dtype(column, skipna=True) != "boolean":
+        return None
+    return nw.from_native(column.astype("boolean"), series_only=True)
 
 
 def _settled(column: nw.Expr, dtype: Any) -> nw.Expr:

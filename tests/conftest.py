@@ -79,7 +79,7 @@ class Engine:
             "polars": _polars,
             "polars-lazy": lambda table: _polars(table).lazy(),
             "pyarrow": lambda table: table,
-            "duckdb": _duckdb,
+            "duckdb": self._duckdb,
             "pyspark": self._spark,
         }[name]
 
@@ -98,6 +98,13 @@ class Engine:
         frame = nw.from_native(table)
         return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_arrow()
 
+    def _duckdb(self, table: pa.Table) -> Any:
+        """All tables on one connection, as those of one database are."""
+        import duckdb
+
+        self.session = self.session or duckdb.connect()
+        return self.session.from_arrow(table)
+
     def _spark(self, table: pa.Table) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,12 +115,6 @@ def _polars(table: pa.Table) -> Any:
     import polars as pl
 
     return pl.from_arrow(table)
-
-
-def _duckdb(table: pa.Table) -> Any:
-    import duckdb
-
-    return duckdb.connect().from_arrow(table)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmkit.errors import MissingColumn, ParameterError, WrongType
@@ -69,11 +69,13 @@ def test_minutes_by_hand(engine):
     assert minutes.isna().to_list() == [False, False, False, True, False, False]
 
 
+@settings(max_examples=40)
 @given(at, at)
 def test_open_all_the_time_is_the_clock(start, end):
     assert between(start, end, DAY_AND_NIGHT) == pytest.approx((end - start).total_seconds() / 60)
 
 
+@settings(max_examples=40)
 @given(st.tuples(at, at, at).map(sorted))
 def test_parts_add_up(moments):
     start, middle, end = moments
@@ -81,6 +83,7 @@ def test_parts_add_up(moments):
     assert parts == pytest.approx(between(start, end, holidays=CLOSED))
 
 
+@settings(max_examples=40)
 @given(st.tuples(at, at).map(sorted))
 def test_never_negative_never_more_than_the_clock_and_as_if_counted(moments):
     start, end = moments
@@ -89,6 +92,7 @@ def test_never_negative_never_more_than_the_clock_and_as_if_counted(moments):
     assert found == pytest.approx(slowly(start, end))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 24 * 3600), st.integers(0, 24 * 3600))
 def test_nothing_inside_a_holiday(one, other):
     day = datetime(2026, 3, 3)

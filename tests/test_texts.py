@@ -25,7 +25,7 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # Japanese that English texts quote on purpose: what a reader may find or write in a file.
 QUOTED_JAPANESE = re.compile(r"\d+年\d+月\d+日|\bはい\b|\bいいえ\b|会員番号|はい / いいえ")
 # Names, signs and formulas stay as they are in both languages.
-SAME_IN_BOTH = re.compile(r"[\W\d_]*|(?:[A-Za-z_]+(?:\.[a-z]+)?[\W\d_]*)?")
+SAME_IN_BOTH = re.compile(r"[\W\d_]*(?:[A-Za-z_]+(?:\.[a-z]+)?[\W\d_]*)?")
 # As the glossary names them.
 NAMED_TABLES = {**TABLES, **{f"truth_{name}": table for name, table in TRUTH.items()}}
 THEMES = ("relationship", "management", "retention", "service")

@@ -252,3 +252,19 @@ def test_parts_make_the_whole_on_a_simulated_shop():
         warnings.simplefilter("ignore")
         figure = first_reply_time(made.tickets, made.ticket_events, hours="business", **clock)
     assert float(figure) == pytest.approx(waits.median())
+
+
+def test_tables_of_one_connection_do_not_depend_on_what_was_kept():
+    """What a figure keeps while it is made is gone afterwards; its table is not."""
+    import duckdb
+    import pyarrow as pa
+
+    connection = duckdb.connect()
+    both = [connection.from_arrow(pa.Table.from_pandas(frame, preserve_index=False)) for frame in (DESK, LOG)]
+    made = [
+        metric(*both, by="channel")
+        for metric in (first_reply_time, next_reply_time, first_resolution_time, status_durations)
+    ]
+    assert connection.sql("SELECT * FROM duckdb_tables()").fetchall() == []
+    for table in made:
+        assert table.filter("n > 0").aggregate("count(*)").fetchall()[0][0] >= 2

@@ -10,8 +10,11 @@ import pytest
 
 import crmkit
 from crmkit.errors import MissingColumn, ParameterError
+from crmkit.metrics.service.durations import ticket_times
 from crmkit.metrics.service.promises import sla_attainment_rate
 from crmkit.metrics.service.workload import backlog, backlog_age, backlog_by_day, contact_rate, ticket_volume
+from crmkit.plots.service import plot_backlog, plot_backlog_age, plot_first_reply_time, plot_sla_attainment_rate
+from crmkit.texts import in_language
 from tests.desk import WEEK, events, instants, tickets
 from tests.one_shop import together
 
@@ -177,3 +180,23 @@ def test_promises_on_a_simulated_shop():
     asked = made.tickets[(made.tickets["status"] != "merged") & (made.tickets["created_by"] == "customer")]
     assert rates[0].denominator + rates[0].besides["running"] == len(asked)
     assert all(0.5 < float(rate) < 1 for rate in rates)
+
+
+def test_pictures_show_the_figures(engine):
+    both = together(engine, DESK, LOG)
+    promises = plot_sla_attainment_rate(sla_attainment_rate(*both, PROMISES, business_hours=WEEK, by="channel"))
+    assert [label.get_text() for label in promises.get_yticklabels()] == ["email", "phone"]
+    assert [note.get_text() for note in promises.texts] == ["75.0% (3 of 4)", "no data"]
+    age = plot_backlog_age(backlog_age(*both, as_of="2026-03-10 10:00"))
+    assert [note.get_text() for note in age.texts] == ["1.0 days (n = 5)"]
+    waits = plot_first_reply_time(ticket_times(*both))
+    assert waits.get_title(loc="right") == "n = 3"
+    assert sum(bar.get_height() for bar in waits.patches) == 3
+    assert waits.get_xlabel() == "wait for the first reply, hours on the calendar"
+    empty = plot_first_reply_time(ticket_times(*together(engine, DESK, LOG.iloc[:0])))
+    assert [note.get_text() for note in empty.texts] == ["no data"]
+    history = plot_backlog(backlog_by_day(*both))
+    (line,) = (line for line in history.lines if line.get_drawstyle() == "steps-post")
+    assert list(line.get_ydata())[-1] == 5
+    with in_language("ja"):
+        assert "問い合わせ件数" in plot_backlog(backlog_by_day(*both)).get_ylabel()

@@ -101,6 +101,12 @@ class Crm:
     def arrow(self, name: str) -> pa.Table:
         """A table as PyArrow has it, whatever the engine.
 
+        Args:
+            name: Name of the table.
+
+        Returns:
+            A PyArrow table.
+
         Raises:
             ParameterError: there is no such table.
             WrongType: a column does not hold what the data model says.
@@ -123,6 +129,9 @@ class Crm:
         Args:
             engine: "pandas", "polars", "polars_lazy", "pyarrow", "duckdb" (relations on the connection of
                 `duckdb.sql`) or "pyspark" (in the session that is running, else in a new one).
+
+        Returns:
+            A new `Crm`; tables are converted when they are first asked for.
 
         Raises:
             ParameterError: there is no such engine, or it is not installed.
@@ -171,7 +180,8 @@ class Crm:
     def fingerprint(self) -> dict[str, str]:
         """The content of each table as 32 hexadecimal digits, those of the truth under `truth/…`.
 
-        Equal for equal content, whatever the engine and the format it was saved in.
+        Returns:
+            Digits by table, equal for equal content, whatever the engine and the format it was saved in.
         """
         found = {}
         for table in self._outgoing():

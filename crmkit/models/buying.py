@@ -78,13 +78,23 @@ def mbg_nbd(summary: Summary) -> BuyingModel:
 
 @dataclass(frozen=True, repr=False)
 class BuyingModel(Fitted):
-    """A fitted BG/NBD or MBG/NBD model and what it says; further attributes: see `Fitted`.
+    """A fitted BG/NBD or MBG/NBD model and what it says, with the attributes of `Fitted`.
 
     All intervals are at 95 % and say how far the *parameters* are uncertain: they are about a chance or an expected
     number, not about what one customer will do.
 
     Attributes:
         seen: The unique histories that it was fitted to, and how many customers had each.
+
+    Examples:
+        >>> import crmkit
+        >>> orders = crmkit.simulate("textbook", customers=500, weeks=52, seed=1).orders
+        >>> summary = crmkit.models.btyd_summary(orders)
+        >>> model = mbg_nbd(summary)
+        >>> model.p_alive(summary).columns.to_list()
+        ['customer_id', 'p_alive', 'low', 'high']
+        >>> model.new_customer_orders(horizon=52).value > 0
+        True
     """
 
     seen: Histories = NOBODY

@@ -132,6 +132,9 @@ def shifted_beta_geometric(survivors: Any, *, period_days: float = 1) -> Shifted
         period_days: Length of a period in the unit of the table's `time`: 28 for contracts paid every four weeks and a
             curve in days. Whoever is last seen in the middle of a period was watched up to its beginning.
 
+    Returns:
+        A `ShiftedBetaGeometric`: alpha and beta with their covariance, and what follows from them: retention, survival.
+
     Raises:
         ParameterError: survivors that rise, or are no numbers from 0 on.
         CannotFit: the data cannot tell alpha and beta, and why: nobody left, everybody left at once, only one period

@@ -134,11 +134,17 @@ class MeanLoss:
 
 @dataclass(frozen=True, repr=False)
 class SpendingModel(Fitted):
-    """A fitted gamma-gamma model and what it says; further attributes: see `Fitted`.
+    """A fitted gamma-gamma model and what it says, with the attributes of `Fitted`.
 
     Attributes:
         correlation: Between number of repeat orders and mean amount; the model supposes 0.
         excluded: Customers who came again but could not be used, by reason.
+
+    Examples:
+        >>> import crmkit
+        >>> summary = crmkit.models.btyd_summary(crmkit.simulate("textbook", customers=500, weeks=52, seed=1).orders)
+        >>> gamma_gamma(summary).expected_spend(summary).columns.to_list()
+        ['customer_id', 'expected_spend', 'low', 'high']
     """
 
     correlation: float = np.nan

@@ -290,6 +290,10 @@ def log_rank(
         strata: Each row's stratum: groups are compared inside each and the differences added up; for a table, the name
             of the column.
 
+    Returns:
+        A `LogRank`: `chi2`, its degrees of `freedom`, `p`, and for each group how many endings were observed and how
+        many were to be expected if the groups did not differ.
+
     Raises:
         ParameterError: fewer than two groups, or lists of different lengths.
 

@@ -48,7 +48,21 @@ def _look() -> dict[str, Any]:
 
 
 def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained", **panels: Any) -> tuple[Figure, Any]:
-    """An empty figure in inches and its Axes (several with `ncols=` or `width_ratios=`), outside pyplot."""
+    """An empty figure and its Axes, outside pyplot.
+
+    Args:
+        width, height: In inches.
+        layout: How Matplotlib arranges what is on it.
+        panels: What `Figure.subplots` takes, for several Axes: `ncols=2`, `width_ratios=[2, 1]`.
+
+    Returns:
+        The Figure, and its Axes (an array of them if there are several).
+
+    Examples:
+        >>> figure, axes = new_figure(8, 3, ncols=2)
+        >>> len(axes)
+        2
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -58,7 +72,19 @@ def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained
 
 
 def png(figure: Figure, dpi: int = 100) -> bytes:
-    """The figure as PNG, the same bytes for the same picture."""
+    """The figure as PNG, the same bytes for the same picture.
+
+    Args:
+        figure: A Matplotlib figure, e.g. `axes.figure`.
+        dpi: Dots per inch.
+
+    Returns:
+        The content of a PNG file.
+
+    Examples:
+        >>> png(new_figure()[0])[1:4]
+        b'PNG'
+    """
     page = io.BytesIO()
     # a light compression: people wait for the picture, and it travels within the machine
     figure.savefig(page, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
@@ -68,6 +94,12 @@ def png(figure: Figure, dpi: int = 100) -> bytes:
 def paper(alpha: float = 0.85) -> dict[str, Any]:
     """A white ground, so that lines do not run through words."""
     return {"facecolor": "white", "edgecolor": "none", "alpha": alpha, "pad": 1}
+
+
+def nothing(ax: Axes) -> Axes:
+    """Say in the middle of the picture that there is no data."""
+    ax.annotate(text("estimate.no_data"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY, zorder=5)
+    return ax
 
 
 def month_axis(ax: Axes) -> None:

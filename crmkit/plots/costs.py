@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from crmkit import frames
-from crmkit.plots.base import BLUE, INK, new_figure, style
+from crmkit.plots.base import BLUE, INK, new_figure, nothing, style
 from crmkit.texts import has_text, text
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ def plot_cost_mix(table: Any, *, ax: Axes | None = None) -> Axes:
         ax.set_yticks([-place for place in range(len(rows))], [_group(row[group]) for row in rows])
         ax.set_ylim(-max(len(rows), 1) + 0.4, 0.6)
         greatest = max((100 * (row["value"] or 0) for row in rows), default=100)
-        ax.set_xlim(0, 1.55 * greatest or 1)
+        ax.set_xlim(0, 1.65 * greatest or 1)  # room for the words; there is no share above 100 %
+        ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= min(100, 1.65 * greatest)])
+        if not rows:
+            nothing(ax)
         whole = text("unit.jpy", value=rows[0]["denominator"] if rows else 0)
         ax.set_xlabel(text("plot.share_of_costs", amount=whole))
         ax.grid(axis="y", visible=False)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crmkit.plots.base import BLUE, GREY, RED, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, RED, new_figure, nothing, paper, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def plot_estimates(
         ax.set_xlim(0, 1.2 * max((100 * _rightmost(figure) for figure in estimates.values()), default=100))
         ax.set_xlabel(text("plot.share_and_interval"))
         ax.grid(axis="y", visible=False)
-        return ax
+        return ax if estimates else nothing(ax)
 
 
 def _rightmost(estimate: Estimate) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, RED, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, RED, new_figure, nothing, paper, style
 from crmkit.texts import has_text, text
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def plot_funnel(table: Any, *, ax: Axes | None = None) -> Axes:
                 fontsize="small", bbox=paper(), zorder=4,
             )  # fmt: skip
         ax.set_yticks([-at for at in range(len(rows))], [_stage(row["stage"]) for row in rows])
-        ax.set_xlim(0, 1.75 * most)
+        ax.set_xlim(0, 2.05 * most)  # room for the words, where no numbers stand below
+        ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= 1.15 * most and tick == int(tick)])
+        ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set_xlabel(text("plot.stage_count"))
         ax.grid(axis="y", visible=False)
-        return ax
+        return ax if any(row["n"] for row in rows) else nothing(ax)
 
 
 def _stage(name: str) -> str:
@@ -113,7 +115,9 @@ def plot_campaign_lift(table: Any, *, ax: Axes | None = None, most: int = 20) ->
             held = row["n"] - row["denominator"]
             labels.append(text("plot.lift_row", name=row[by], n=int(row["n"]), held=int(held)))
         ax.set_yticks([-at for at in range(len(known))], labels)
-        ax.set_ylim(-len(known) + 0.4, 0.6)
+        ax.set_ylim(-max(len(known), 1) + 0.4, 0.6)
+        if known.empty:
+            nothing(ax)
         ax.set_xlabel(text("plot.lift_points"))
         told = [text("plot.lift_signs"), *([text("plot.no_hold_out", groups=_listed(missing))] if missing else [])]
         ax.set_title("\n".join(told), loc="left", fontsize="small", color=GREY)
@@ -162,6 +166,8 @@ def plot_association_lift(table: Any, *, ax: Axes | None = None, most: int = 15)
         ax.set_ylim(-max(len(shown), 1) + 0.4, 0.6)
         if len(shown):
             _log_ticks(ax, float(shown["low"].min()), float(shown["high"].max()))
+        else:
+            nothing(ax)
         ax.set_xlabel(text("plot.together"))
         ax.set_title(text("plot.together_signs"), loc="left", fontsize="small", color=GREY)
         ax.grid(axis="y", visible=False)
@@ -209,16 +215,11 @@ def plot_field_completeness(table: Any, *, ax: Axes | None = None) -> Axes:
         )
         ax.barh(places, good, height=0.62, color=BLUE, alpha=0.85)
         ax.barh(places, empty, left=good, height=0.62, color=PALE, label=text("plot.empty_cells"))
-        ax.barh(
-            places,
-            invalid,
-            left=good + empty,
-            height=0.62,
-            color=ORANGE,
-            hatch="///",
-            edgecolor="white",
-            label=text("plot.invalid_cells"),
-        )
+        if invalid.any():
+            ax.barh(
+                places, invalid, left=good + empty, height=0.62, color=ORANGE, hatch="///", edgecolor="white",
+                label=text("plot.invalid_cells"),
+            )  # fmt: skip
         for place, row in zip(places, rows, strict=True):
             if math.isnan(row["value"]):
                 ax.annotate(text("estimate.no_data"), (1, place), va="center", color=GREY)
@@ -236,7 +237,9 @@ def plot_field_completeness(table: Any, *, ax: Axes | None = None) -> Axes:
             )
         ax.set_yticks(places, [row["column"] for row in rows])
         ax.set_xlim(0, 100)
-        ax.set_ylim(-len(rows) + 0.4, 0.6)
+        ax.set_ylim(-max(len(rows), 1) + 0.4, 0.6)
+        if not rows:
+            nothing(ax)
         n = int(frame["n"].max()) if len(frame) else 0
         ax.set_xlabel(text("plot.completeness", n=n))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize="small", borderaxespad=0.2)
@@ -273,8 +276,11 @@ def plot_targeting_lift(table: Any, *, ax: Axes | None = None) -> Axes:
             ax.plot(x, y, color=BLUE, marker="o", linewidth=2.2, label=told, clip_on=False, zorder=3)
             first = known.iloc[0]
             ax.annotate(
-                f"×{first['lift']:.2f}", (x[1], y[1]), (12, -12), textcoords="offset points", color=BLUE, bbox=paper()
-            )
+                text("plot.times_chance", lift=first["lift"]), (x[1], y[1]), (20, -16), textcoords="offset points",
+                color=BLUE, bbox=paper(),
+            )  # fmt: skip
+        else:
+            nothing(ax)
         ax.set_xlim(0, 100)
         ax.set_ylim(0, 102)
         ax.set_xlabel(text("plot.chosen_share"))

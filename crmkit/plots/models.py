@@ -9,7 +9,7 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.models import btyd
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, nothing, paper, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def plot_expected_orders(table: Any, *, ax: Axes | None = None) -> Axes:
             value, low, high = (np.array([_number(row[name]) for row in rows]) for name in names)
             ends = [np.nan_to_num(value - low), np.nan_to_num(high - value)]
             ax.errorbar(places + aside, value, yerr=ends, fmt=shape, color=colour, capsize=4, label=text(said))
+        if not any(np.isfinite(_number(row["observed"])) for row in rows):
+            nothing(ax)
         last = len(rows) - 1
         ax.set_xticks(places, [_group(row, at == last) for at, row in enumerate(rows)])
         ax.set_xlabel(text("plot.repeat_orders_so_far"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from crmkit.estimate import Estimate
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, RED, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, RED, new_figure, nothing, paper, style
 from crmkit.texts import has_text, text
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def plot_pareto(table: Any, *, ax: Axes | None = None, most: int = 12) -> Axes:
         ax.set_ylabel(text("plot.pareto.cases"))
         ax.set_ylim(0, None if len(shown) else 1)
         ax.grid(axis="x", visible=False)
+        if not n:
+            nothing(ax)
         line = ax.twinx()
         share = 100 * shown["cumulative_share"]
         line.plot(places, share, color="white", linewidth=4, zorder=4)  # a rim, so that it stands out from the bars
@@ -108,6 +110,8 @@ def plot_defect_rate(chart: Any, *, ax: Axes | None = None) -> Axes:
         ax.set_ylabel(text("plot.defects.rate"))
         sums = {"lines": int(found["n"].sum()), "defective": found["numerator"].sum()}
         ax.set_xlabel(text("plot.defects.period", **sums, units=found["denominator"].sum()))
+        if found["value"].isna().all():
+            nothing(ax)
         told = [text(f"plot.defects.{name}") for name in ("inside", "outside", "limits")]
         if len(found):
             told.append(text("plot.defects.centre", rate=float(found["centre"].iloc[0])))
@@ -150,7 +154,9 @@ def plot_qa_score(result: Any, *, ax: Axes | None = None) -> Axes:
             said = text("estimate.no_data") if math.isnan(value) else text("plot.qa.row", value=value, n=int(n))
             _beside(ax, -place, _right_end(value, high), said, BLUE)
         ax.set_yticks([-place for place in range(len(found))], [one[0] for one in found])
-        ax.set_ylim(-len(found) + 0.45, 0.75)
+        ax.set_ylim(-max(len(found), 1) + 0.45, 0.75)
+        if not found:
+            nothing(ax)
         ax.set_xlim(0, 118)
         ax.set_xticks(range(0, 101, 20))
         ax.set_xlabel(text("plot.qa.axis"))
@@ -186,7 +192,9 @@ def plot_recovery_effect(table: Any, *, ax: Axes | None = None) -> Axes:
                 said = text("plot.recovery.none") if none else text("plot.recovery.label", value=value, n=int(n))
                 _beside(ax, up - place, _right_end(value, high), said, colour)
         ax.set_yticks([-place for place in range(len(names))], [text(f"plot.recovery.{name}") for name in names])
-        ax.set_ylim(-len(names) + 0.4, 0.6)
+        ax.set_ylim(-max(len(names), 1) + 0.4, 0.6)
+        if not names:
+            nothing(ax)
         ax.set_xlim(0, 125)
         ax.set_xticks(range(0, 101, 20))
         ax.set_xlabel(text("plot.recovery.axis"))
@@ -230,7 +238,9 @@ def plot_recurrence_rate(result: Any, *, ax: Axes | None = None) -> Axes:
         for place, (_, value, low, high, *_) in enumerate(found):
             _draw_ratio(ax, -place, value, low, high, (least, most))
         ax.set_yticks([-place for place in range(len(found))], [_problem(*one) for one in found])
-        ax.set_ylim(-len(found) + 0.45, 0.8)
+        ax.set_ylim(-max(len(found), 1) + 0.45, 0.8)
+        if not found:
+            nothing(ax)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.set_xlabel(text("plot.recurrence.axis"))
         ax.set_title(text("plot.recurrence.same"), loc="left", fontsize="medium", color=GREY)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from crmkit import frames
-from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, new_figure, nothing, paper, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def plot_rfm(table: Any, *, ax: Axes | None = None) -> Axes:
             ax.text(cell["r"] - 0.5, cell["f"] - 0.5, said, ha="center", va="center", color=colour, fontsize="small")
         ax.set_xlabel(text("plot.rfm.recency"))
         ax.set_ylabel(text("plot.rfm.frequency"))
+        if not cells:
+            nothing(ax)
         title = text("plot.rfm.title", customers=f"{sum(cell['n'] for cell in cells):,}")
         ax.set_title(title, loc="left", fontsize="medium", color=GREY)
         ax.tick_params(axis="y", rotation=0)
@@ -92,7 +94,7 @@ def plot_decile_table(table: Any, *, ax: Axes | None = None) -> Axes:
         ax.bar(places, shares, color=BLUE, width=0.75)
         ax.plot(places, upto, "o-", color=ORANGE, linewidth=2, zorder=3)
         if all(math.isnan(value) for value in upto):
-            ax.annotate(text("estimate.no_data"), (5.5, 50), ha="center", color=GREY)
+            nothing(ax)
         for place, share, total in zip(places, shares, upto, strict=True):
             if not math.isnan(share):
                 above = 9 if place == 1 else 3  # over the line's first dot, which sits on the bar
@@ -134,9 +136,11 @@ def plot_customer_base_movements(table: Any, *, ax: Axes | None = None) -> Axes:
     flows = {name: sign * sum(row[name] for row in rows) for name, sign in FLOWS.items()}
     if not flows["new_and_gone"]:  # most windows are shorter than a customer stays active
         del flows["new_and_gone"]
-    level = rows[0]["opening"]
+    level = rows[0]["opening"] if rows else 0
     with style():
         ax = ax if ax is not None else new_figure(7.5, 4.2)[1]
+        if not rows:
+            return nothing(ax)
         _ends(ax, 0, level)
         for place, (name, change) in enumerate(flows.items(), start=1):
             colour, hatch = (GREEN, "//") if FLOWS[name] > 0 else (ORANGE, "\\\\")

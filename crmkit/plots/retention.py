@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, month_axis, new_figure, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, month_axis, new_figure, nothing, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -53,13 +53,14 @@ def plot_order_history(
         _draw_visits(ax, visits)
         names = [f"{customer} {ROLES[role][3]}" for customer, role in roles.items()]
         ax.set_yticks([-place for place in range(len(customers))], names)
-        ax.set_ylim(-len(customers) + 0.4, 0.6)
+        ax.set_ylim(-max(len(customers), 1) + 0.4, 0.6)
         if base or counted:
             told = [text(f"plot.role.{role}") for role in ("both", "base", "counted") if role in roles.values()]
             ax.set_title("   ".join(told), loc="left", fontsize="medium", color=GREY)
-        month_axis(ax)
+        if customers:
+            month_axis(ax)
         ax.grid(axis="y", visible=False)
-        return ax
+        return ax if customers else nothing(ax)
 
 
 def _draw_visits(ax: Axes, visits: list[tuple[int, Any, str]]) -> None:
@@ -127,6 +128,8 @@ def plot_cohort_retention(table: Any, *, ax: Axes | None = None, newest: int = 1
         import seaborn as sns
 
         ax = ax if ax is not None else new_figure(9, 1.2 + 0.3 * len(grid))[1]
+        if grid.isna().all(axis=None):
+            return nothing(ax)
         # age 0 is 100 % by definition: in the colours of the rest it would drown them
         first, later = grid.copy(), grid.copy()
         first.loc[:, first.columns != 0] = math.nan

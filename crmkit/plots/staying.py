@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from crmkit.models.survival import kaplan_meier
-from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, nothing, paper, style
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def plot_continuation_rate(result: Any, *, ax: Axes | None = None) -> Axes:
                             bbox=paper(), zorder=4)  # fmt: skip
             ax.annotate(f"n={n:,.0f}", (place, 0), (0, 4), xycoords=("data", "axes fraction"), color=GREY, ha="center",
                         textcoords="offset points", fontsize="small", bbox=paper(), annotation_clip=False)  # fmt: skip
+        if not np.isfinite(value).any():
+            nothing(ax)
         ax.set_xticks(numbers)
         ax.set_ylim(0, 112)
         ax.set_yticks(range(0, 101, 20))
@@ -136,7 +138,7 @@ def plot_mrr_movements(table: Any, *, ax: Axes | None = None, newest: int = MOST
     with style():
         ax = ax if ax is not None else new_figure(9, 4.6)[1]
         if frame.empty:
-            return _nothing(ax)
+            return nothing(ax)
         places = np.arange(len(frame))
         for name, (sign, colour, hatch) in MOVEMENTS.items():
             if not frame[name].any():
@@ -173,7 +175,7 @@ def _curves(table: Any, share: str, ax: Axes | None, days: int | None) -> Axes:
     with style():
         ax = ax if ax is not None else new_figure(8, 4.2 + 0.2 * len(groups))[1]
         if frame.empty:
-            return _nothing(ax)
+            return nothing(ax)
         end = float(days if days is not None else max(frame["time"].max(), 1))
         left = []
         for place, group in enumerate(groups):
@@ -199,7 +201,7 @@ def _draw_curve(ax: Axes, rows: pd.DataFrame, share: str, end: float, colour: st
     rows = rows[rows["time"] <= end]
     time = rows["time"].to_numpy(dtype=float)
     value, low, high = (100 * rows[one].to_numpy(dtype=float) for one in (share, "low", "high"))
-    label = f"{name} (n={curve.n:,}; {middle})"
+    label = text("plot.staying.group", group=name, n=curve.n, median=middle)
     ax.step(time, value, where="post", color=colour, linestyle=dash, linewidth=2, label=label)
     ax.fill_between(time, low, high, step="post", color=colour, alpha=0.18, linewidth=0)
 
@@ -225,11 +227,6 @@ def _at_risk(ax: Axes, left: list[tuple[str, str, Any]], end: float, key: str) -
         for tick, number in zip(ticks, numbers, strict=True):
             ax.annotate(f"{number:,}", (tick, 0), (0, place), ha="center", va="center", color=colour, fontsize="small",
                         **under)  # fmt: skip
-
-
-def _nothing(ax: Axes) -> Axes:
-    ax.annotate(text("plot.staying.no_rows"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
-    return ax
 
 
 def _rates(result: Mapping[int, Estimate]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmkit.estimate import Estimate
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, nothing, paper, style
 from crmkit.texts import has_text, text
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def plot_rating_summary(result: Any, *, ax: Axes | None = None, most: int = 20) 
         for place, (_, value, low, high, n) in enumerate(shown):
             _draw_mean(ax, -place, value, low, high, text("plot.impression_n", n=int(n)))
         ax.set_yticks([-place for place in range(len(shown))], [one[0] for one in shown])
-        ax.set_ylim(-len(shown) + 0.4, 0.7)
+        ax.set_ylim(-max(len(shown), 1) + 0.4, 0.7)
+        if not shown:
+            nothing(ax)
         ax.set_xticks(STARS, [f"{star}★" for star in STARS])
         ax.set_xlabel(text("plot.rating_axis"))
         ax.grid(axis="y", visible=False)
@@ -96,6 +98,8 @@ def plot_topic_counts(table: Any, *, ax: Axes | None = None, most: int = 12) -> 
             ax.plot(ends, [-place, -place], color=INK, linewidth=1.6, zorder=3)
             told = text("plot.topic_share", count=int(row["count"]), share=row["share"])
             ax.annotate(told, (ends[1], -place), (6, 0), textcoords="offset points", va="center", color=INK)
+        if rows.empty:
+            nothing(ax)
         ax.set_yticks([-place for place in range(len(rows))], topics)
         ax.set_xlim(0, 1.18 * max((rows["high"] * everything).max(), 1) if len(rows) else 1)
         ax.set_xlabel(text("plot.pieces", n=everything))
@@ -144,7 +148,9 @@ def plot_journey_map(table: Any, *, ax: Axes | None = None) -> Axes:
                 told = text("plot.impression_n", n=int(row["n"]))
                 _draw_mean(ax, -place, row["value"], row["low"], row["high"], told)
         ax.set_yticks([-place for place in range(len(rows))], labels)
-        ax.set_ylim(-len(rows) + 0.4, 0.7)
+        ax.set_ylim(-max(len(rows), 1) + 0.4, 0.7)
+        if not rows:
+            nothing(ax)
         ax.set_xticks(range(-2, 3), ["−2", "−1", "0", "+1", "+2"])
         ax.set_xlabel(text("plot.impression_axis"))
         ax.grid(axis="y", visible=False)
@@ -221,16 +227,19 @@ def _draw_stars(estimate: Estimate, ax: Axes | None) -> Axes:
                 key = "plot.rating_mean"
             ax.plot(estimate.value, height, "D", color=ORANGE, markersize=8, markeredgecolor=INK, zorder=4)
             told = text(key, value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)
-            left = estimate.value > 3
+            left = estimate.value > 3  # the words stand on the side where there is room
+            edge = estimate.value if math.isnan(estimate.low) else estimate.low if left else estimate.high
             ax.annotate(
-                told, (min(estimate.value, 3) if left else estimate.value, height), (0, 9), color=INK,
-                textcoords="offset points", ha="center" if left else "left",
+                told, (edge, height), (-9 if left else 9, 0), color=INK, textcoords="offset points", va="center",
+                ha="right" if left else "left", bbox=paper(),
             )  # fmt: skip
         ax.set_xticks(STARS, [f"{star}★" for star in STARS])
         ax.set_xlim(0.4, 5.6)
         ax.set_ylim(0, highest * 1.45)
         ax.set_xlabel(text("plot.stars"))
         ax.set_ylabel(text("plot.ratings"))
+        if not any(numbers):
+            nothing(ax)
         ax.set_title(estimate.label, loc="left", fontsize="medium", color=INK)
         ax.grid(axis="x", visible=False)
         return ax

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit.errors import ParameterError
 from crmkit.estimate import Estimate
-from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, paper, style
+from crmkit.plots.base import BLUE, GREY, INK, ORANGE, PALE, new_figure, nothing, paper, style
 from crmkit.texts import has_text, text
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def plot_driver_analysis(table: Any, *, ax: Axes | None = None) -> Axes:
             _divide(ax, known)
             for row, place in zip(known, _places(known), strict=True):
                 _draw_driver(ax, row, place)
+        else:
+            nothing(ax)
         few = ", ".join(_driver(row["driver"]) for row in rows if row not in known)
         if few:
             ax.set_title(text("plot.drivers_too_few", drivers=few), loc="left", fontsize="medium", color=GREY)
@@ -181,7 +183,8 @@ def _mark(ax: Axes, place: float, ends: tuple[float, ...], said: str) -> None:
 def _said(estimate: Estimate) -> str:
     if math.isnan(estimate.value):
         return ""
-    return text("plot.score_said", value=estimate.shown(estimate.value), interval=estimate.interval, n=estimate.n)
+    value, interval = (said.replace("-", "−") for said in (estimate.shown(estimate.value), estimate.interval))
+    return text("plot.score_said", value=value, interval=interval, n=estimate.n)
 
 
 def _finish(ax: Axes, results: Mapping[str, Estimate], parts: tuple[tuple[str, str, str], ...]) -> None:
@@ -196,7 +199,9 @@ def _finish(ax: Axes, results: Mapping[str, Estimate], parts: tuple[tuple[str, s
         frameon=False, fontsize="small",
     )  # fmt: skip
     ax.set_yticks([-place for place in range(len(results))], list(results))
-    ax.set_ylim(-len(results) + 0.3, 0.4)
+    ax.set_ylim(-max(len(results), 1) + 0.3, 0.4)
+    if not results:
+        nothing(ax)
     ax.set_xlim(0, 100)
     ax.set_xlabel(text("plot.share_of_answers"))
     ax.grid(axis="y", visible=False)

@@ -51,6 +51,10 @@ def score(estimate: Any, truth: Any) -> Score:
             with `value`, `true_value` or `difference`, and with `low` and `high` if it has an interval.
         truth: The same kinds of thing; only its figure is looked at.
 
+    Returns:
+        A `Score`: the estimate and the truth, the error, also as a share of the truth, and whether the interval covers
+        the truth (`None` without one).
+
     Raises:
         ParameterError: there is no figure in one of the two, or the truth is not known (NaN).
 

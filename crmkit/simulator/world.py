@@ -81,6 +81,9 @@ def _joined(parts: list[pa.Table]) -> pa.Table:
 def levers(scenario: str = "salon") -> pd.DataFrame:
     """The levers of a business: what its owner can decide.
 
+    Args:
+        scenario: One of those that `simulate` knows, e.g. "salon".
+
     Returns:
         One row for each lever: `lever` (the name to use), `label`, `value` (in this scenario), `low`, `high`, `unit`,
         and `moves`, what it is, in the language in use.

@@ -158,6 +158,15 @@ def glossary() -> dict[str, Term]:
 def term(key: str) -> Term:
     """One concept of the glossary.
 
+    Args:
+        key: Name of the concept, as in `glossary()`.
+
+    Returns:
+        A `Term`: label, definition and formula in the language in use, and the tables and metrics that show it.
+
+    Raises:
+        KeyError: if the glossary has no such concept.
+
     Examples:
         >>> with in_language("en"):
         ...     term("repeat_rate").label

@@ -40,6 +40,7 @@ def lead_conversion_rate(
 ) -> Any:
     """Of the leads created in the window, how many became customers within the horizon.
 
+    Later conversions do not count, so that old leads have no more time than young ones and windows can be compared.
     Only leads that have been watched for the whole horizon are in the base: day `horizon_days` after they came in lies
     before `as_of`. Those that were not are counted in `besides`.
 

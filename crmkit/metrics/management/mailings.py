@@ -53,7 +53,8 @@ def email_metrics(
 
     Each mail counts once however often it was opened or clicked. Bounces and deliveries are shares of the mails sent,
     all else of the mails delivered; a mail that bounced was not delivered. A click proves an opening, also where
-    pictures were blocked and no opening was seen.
+    pictures were blocked and no opening was seen. The conversion counts mails like the other figures, not customers, so
+    that all are about the same mails; whoever got two mails before an order stands in it twice.
 
     Args:
         campaign_sends: One row per mail: `sent_at`, `delivered_at`, `bounced_at`, `opened_at`, `clicked_at`,

@@ -98,7 +98,7 @@ def upsell_rate(
     Args:
         orders: The order table, with `order_id`: the whole history, not only the window.
         order_items: `order_id` and `product_id`.
-        products: `product_id`, `category` and `tier` (1 = entry).
+        products: `product_id`, `category` and `tier` (1 = entry); goods without a category or a tier are left aside.
         start, end: The window, `[start, end)`; `end=None` = to the end of the data.
         by: Column of `orders` to group by; a customer's group is that of the first order.
         columns: Your own column names by the model's, for all three tables.

@@ -56,8 +56,9 @@ def cac(
         orders: One row per order, the whole history: `customer_id`, `ordered_at`; `status`, `is_test`, `net_amount` and
             `refund_amount` are heeded where present. New is whose first order ever fell into the window.
         kind: "blended" = all acquisition costs over all new customers, those who came by themselves too; "paid" = the
-            cost of category "ad" over the new customers of the channels it was spent on; "referral" = rewards and all
-            that is booked under the channel "referral", over the new customers who were referred.
+            cost of category "ad" over the new customers of the channels it was spent on; "referral" = the acquisition
+            costs that are rewards or booked under the channel "referral" (rewards for loyalty are booked under
+            retention and stay out), over the new customers who were referred.
         customers: One row per customer: `customer_id`, `acquisition_channel`; needed for "paid" and "referral".
         start, end: Window of the new customers, `[start, end)`; `None` = open.
         lag_days: How many days before the customers the money was spent: the costs are those of the window moved back.

@@ -120,7 +120,7 @@ def referral_conversion_rate(
 ) -> Any:
     """Of the invitations of the window, how many led to a first order in time.
 
-    Only invitations that have been watched for the whole horizon are in the base: day `horizon_days` after the
+    Later first orders do not count, so that old invitations have no more time than young ones. Only invitations that have been watched for the whole horizon are in the base: day `horizon_days` after the
     invitation lies before `as_of`. How many were not is in `besides`.
 
     Args:

@@ -204,8 +204,10 @@ def purchase_frequency(
 def new_vs_repeat(orders: Any, *, start: When | None = None, end: When | None = None, columns: Columns = None) -> Any:
     """Orders, customers and sales of the window by whether it was the customer's first purchase ever.
 
-    An order is "new" on the day of the customer's first order ever, "repeat" on later days. Who has both in the window
-    is counted once among the customers, as new: so the customers add up to the buyers, as orders and sales do.
+    An order is "new" on the day of the customer's first order ever, "repeat" on later days: two parcels of one day are
+    one purchase here as in every metric, so a second order of the first day is new too, where dbt_shopify calls it
+    repeat. Who has both in the window is counted once among the customers, as new: so the customers add up to the
+    buyers, as orders and sales do.
 
     Args:
         orders: As for `net_sales`. Give the whole history, not only the window: "first" means first ever.

@@ -294,7 +294,8 @@ def churn_rate(
 ) -> Any:
     """Of the customers there at the start, how many are gone at the end; 1 − `retention_rate` on the same basis.
 
-    Units who came and went inside the window are in neither number; they are counted in `besides["new_and_gone"]`.
+    Whoever cancelled in the window and was under contract again before its end is not gone, or the two would not add up
+    to 1. Who came and went inside the window is in neither number, but counted in `besides["new_and_gone"]`.
 
     Args:
         history, start, end, basis, by, columns: As for `retention_rate`; activity means an order in the 365 days before

@@ -118,9 +118,10 @@ def silent_dissatisfaction_rate(
             answer names no ticket, its order has none, and the customer opened none within `within_days` before or
             after it. "defects" = defective lines; silent if the order has no ticket.
         orders: For `basis="defects"`: as for `defect_rate`, needed with a window.
-        start, end: Window of the answer or the order, `[start, end)`; `None` = open.
+        start, end: Window of the order, or in which the survey was sent, `[start, end)`; `None` = open.
         within_days: How near to the answer a ticket of the customer speaks of it, in whole days.
-        kinds: Kinds of tickets that count as having spoken, e.g. ("complaint", "return"); `None` = all.
+        kinds: Kinds of tickets that count as having spoken, e.g. ("complaint", "return"); `None` = all. An answer that
+            names a ticket itself has one of whatever kind.
         by: Column of `cases` to group by.
         columns: Your own column names by the model's, of `cases`, or by table: `{"tickets": {…}}`.
 

@@ -17,12 +17,13 @@ from crmkit.metrics.service.tickets import (
     FROM,
     KIND,
     TABLES,
+    Desk,
     Log,
     desk_of,
     fact_marks,
     filled,
-    held,
     neighbour,
+    once,
     open_desk,
     open_log,
     plain_text,
@@ -55,7 +56,8 @@ def sla_attainment_rate(
     """Of the promises about time that have been decided, how many were kept.
 
     A promise is kept if it took no longer than its target. It was made when the ticket was created, for the priority
-    of that moment, whatever the ticket was raised to later.
+    of that moment, whatever the ticket was raised to later: that is what the customer could count on, and raising or
+    lowering a ticket afterwards must not mend the figure.
 
     Args:
         tickets: As for `first_reply_time`, with `kind` and `priority`.
@@ -109,14 +111,19 @@ def sla_attainment_rate(
     names = ["created_at", "kind", *(["group"] if by is not None else []), "_merged", "_by_agent", "_known", "_early"]
     desk = desk_of(frame.select(*names, *flags), opened, log, until)
     asked = created_in(window, kind)
-    with held(desk) as whole:
-        units = whole.units(asked & ~BY_AGENT if promise == "first_reply" else asked)
-        wanted = units.sums(decided=nw.col("kept") | nw.col("broken"), **{name: nw.col(name) for name in flags})
-        definition = Definition(f"sla_attainment_rate.{promise}", {"as_of": f"{now:%Y-%m-%d %H:%M}"})
-        apart = ("running", "overdue", "without_target", *(("met_unreplied",) if promise == "first_reply" else ()))
+    asked = asked & ~BY_AGENT if promise == "first_reply" else asked
+    definition = Definition(f"sla_attainment_rate.{promise}", {"as_of": f"{now:%Y-%m-%d %H:%M}"})
+    apart = ("running", "overdue", "without_target", *(("met_unreplied",) if promise == "first_reply" else ()))
+
+    def figure(kept: Desk) -> Any:
+        wanted = kept.units(asked).sums(
+            decided=nw.col("kept") | nw.col("broken"), **{name: nw.col(name) for name in flags}
+        )
         return summarise(
             wanted, lambda sums: shares(sums["kept"], sums["decided"]), window, definition, by=by, besides=apart
         )
+
+    return once(desk, figure)
 
 
 @dataclass(frozen=True, slots=True)

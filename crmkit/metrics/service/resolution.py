@@ -106,8 +106,9 @@ def first_contact_resolution_rate(
         tickets, ticket_events, start, end, by, columns: As for `one_touch_resolution_rate`; `customer_id` and
             `category` tell whether a new ticket is about the same matter.
         method: "no_repeat" = no reopening and no new ticket of the same customer and category within `repeat_days` days
-            after the first solution, among tickets solved as long ago; "zammad" = solved within 15 minutes, among all
-            tickets solved (Zammad calls that its first solution).
+            after the first solution, among tickets solved as long ago. A reopening counts whenever it came, for the
+            matter was not over; a ticket of no known customer cannot come again. "zammad" = solved within 15 minutes,
+            among all tickets solved (Zammad calls that its first solution).
         repeat_days: How many days a matter has to stay quiet.
         as_of: Up to when the data were collected, not included; default: just after the last event.
 
@@ -240,8 +241,8 @@ def transfers_per_ticket(
 
     Args:
         tickets, ticket_events, start, end, as_of, by, columns: As for `one_touch_resolution_rate`.
-        counted: "assignments" = changes of the assignment to somebody (or a team) else, after the first;
-            "commenters" = different agents who commented, publicly or not (dbt_zendesk's ticket handoffs: 1 = nobody
+        counted: "assignments" = changes of the assignment from somebody (or a team) to somebody else, after the first;
+            a ticket put back and taken up later is no such change, since nobody handed it to anybody. "commenters" = different agents who commented, publicly or not (dbt_zendesk's ticket handoffs: 1 = nobody
             handed over); needs `actor_id` in the log.
 
     Returns:

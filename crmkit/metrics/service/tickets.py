@@ -9,7 +9,7 @@ same instant happened in the order of their ids.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ import narwhals.stable.v2 as nw
 
 from crmkit import frames
 from crmkit.errors import CrmkitWarning, RowsLeftOut
+from crmkit.estimate import Estimate
 from crmkit.frames import Frame, Names, columns_of
 from crmkit.reduction import Rows, Units, warn
 
@@ -220,7 +221,10 @@ def reduced(opened: Opened, log: Log, marks: Mapping[str, Mark]) -> Frame:
 
 @contextmanager
 def held(desk: Desk) -> Iterator[Desk]:
-    """The same desk, computed once and kept by its engine while the block runs: a figure asks several times."""
+    """The same desk, computed once and kept by its engine while the block runs: a figure asks several times.
+
+    A table made of it must not leave the block, since DuckDB looks at it again; `once` sees to that.
+    """
     frame = desk.frame
     native = frame.to_native()
     if frame.implementation.is_duckdb():
@@ -239,6 +243,16 @@ def held(desk: Desk) -> Iterator[Desk]:
             kept.unpersist()
     else:
         yield replace(desk, frame=_frame(native.collect().lazy())) if isinstance(frame, nw.LazyFrame) else desk
+
+
+def once(desk: Desk, figure: Callable[[Desk], Any]) -> Any:
+    """What `figure` makes of a desk that is read once: an `Estimate`, or a small table of the engine's own kind."""
+    with held(desk) as kept:
+        made = figure(kept)
+        if not desk.frame.implementation.is_duckdb() or isinstance(made, Estimate):
+            return made
+        small = frames.fetch(_frame(made))
+    return frames.give_back(frames.same_kind(desk.frame, small))
 
 
 def _frame(native: Any) -> Frame:

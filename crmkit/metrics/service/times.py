@@ -18,7 +18,7 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Window
 from crmkit.frames import Frame, Names
 from crmkit.metrics.service.hours import minutes
-from crmkit.metrics.service.tickets import AT, KIND, desk_of, held, into_solved, neighbour, plain_text, reduced
+from crmkit.metrics.service.tickets import AT, KIND, Desk, desk_of, into_solved, neighbour, once, plain_text, reduced
 from crmkit.metrics.service.timing import (
     BY_AGENT,
     Hours,
@@ -201,7 +201,8 @@ def next_reply_time(
         60.0
 
     References:
-        Chatwoot and Zammad take the reopening comment as the new start in the same way.
+        Chatwoot and Zammad take the reopening comment as the new start in the same way; Zammad then keeps only the
+        longest wait of a ticket, where here every run counts.
     """
     window = time_window(start, end)
     opened = timed("next_reply_time", tickets, ticket_events, ("comment", "status_change"), hours=hours,
@@ -211,19 +212,21 @@ def next_reply_time(
     runs = opened.clock.read(_runs(opened.log.frame), {"_from": "occurred_at", "_to": "after_at"})
     inside = created_in(window, kind)
     inside = inside if agent_created else inside & ~BY_AGENT
-    with held(desk) as whole:
-        units = whole.units(inside)
-        runs = runs.join(units.frame, on="ticket_id", how="inner").filter(AT >= nw.col("created_at"))
-        runs = runs if first else runs.filter(~nw.col("opening"))
-        answered = (nw.col("after_what") == "answer").fill_null(False)
-        runs = runs.with_columns(minutes=nw.when(answered).then(minutes("_from", "_to")))
-        solved = (nw.col("after_what") == "solved").fill_null(False)
-        with held(replace(whole, frame=runs)) as kept:
-            units = Units(whole, kept.frame)
-            definition = Definition(f"next_reply_time.{hours}")
-            return typical(
-                units, window, definition, statistic, by, apart={"unanswered": ~answered, "solved_unanswered": solved}
-            )
+    runs = runs if first else runs.filter(~nw.col("opening"))
+    after = nw.col("after_what")
+    apart = {"unanswered": (after != "answer") | after.is_null(), "solved_unanswered": after == "solved"}
+    apart = {name: met.fill_null(False) for name, met in apart.items()}
+    runs = runs.with_columns(minutes=nw.when(~apart["unanswered"]).then(minutes("_from", "_to")))
+    definition = Definition(f"next_reply_time.{hours}")
+
+    def figure(whole: Desk) -> Any:
+        asked = runs.join(whole.units(inside).frame, on="ticket_id", how="inner").filter(AT >= nw.col("created_at"))
+        return once(
+            replace(whole, frame=asked),
+            lambda kept: typical(Units(whole, kept.frame), window, definition, statistic, by, apart=apart),
+        )
+
+    return once(desk, figure)
 
 
 def _runs(log: Frame) -> Frame:

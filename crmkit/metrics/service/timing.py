@@ -21,7 +21,7 @@ from crmkit.metrics.service.tickets import (
     desk_of,
     fact_marks,
     filled,
-    held,
+    once,
     open_desk,
     open_log,
     reduced,
@@ -95,9 +95,8 @@ def minutes_of(
     kept = ["created_at", "_merged", "_known", "_early", "counts", *(["group"] if opened.by is not None else [])]
     kept += ["kind"] if kind is not None else []
     lean = replace(desk, frame=desk.frame.with_columns(minutes=value, **flags).select(*kept, "minutes", *apart))
-    with held(lean) as kept_desk:
-        seen = {name: nw.col(name) > 0 for name in apart}
-        return typical(kept_desk.units(inside), window, definition, statistic, opened.by, apart=seen)
+    seen = {name: nw.col(name) > 0 for name in apart}
+    return once(lean, lambda kept: typical(kept.units(inside), window, definition, statistic, opened.by, apart=seen))
 
 
 def created_in(window: Window, kind: str | None) -> nw.Expr:

@@ -12,7 +12,7 @@ from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, counts, rates
 from crmkit.frames import Names, columns_of
 from crmkit.metrics.service.exposure import valid_orders
-from crmkit.metrics.service.hours import Clock, minutes
+from crmkit.metrics.service.hours import EPOCH, EPOCH_DAY, Clock, minutes
 from crmkit.metrics.service.tickets import (
     AT,
     KIND,
@@ -142,6 +142,9 @@ def backlog(
     columns: Names = None,
 ) -> Any:
     """Tickets open at an instant: created before it, and neither solved nor closed by then. A stock, not a flow.
+
+    Merged tickets are in no backlog, also of an instant before they were merged: the matter is counted once, with the
+    ticket they went up in, and the ticket table does not say when that was.
 
     Args:
         tickets, ticket_events: As for `first_reply_time`; the state is replayed from the log, not taken from `status`.
@@ -293,9 +296,11 @@ def backlog_by_day(
     units.tally(all=~CREATED.is_null())  # for its warnings
     born = units.frame.select("ticket_id", "created_at")
     moves = log.frame.join(born, on="ticket_id", how="inner").filter(AT >= CREATED)
-    day, one = AT.dt.truncate("1d"), nw.lit(1)
-    moved = moves.select(day=day, solved=nw.when(into_solved()).then(one), reopened=nw.when(out_of_solved()).then(one))
-    came = born.select(day=CREATED.dt.truncate("1d"), created=one)
+    one = nw.lit(1)
+    moved = moves.select(
+        day=frames.day_number(AT), solved=nw.when(into_solved()).then(one), reopened=nw.when(out_of_solved()).then(one)
+    )
+    came = born.select(day=frames.day_number(CREATED), created=one)
     flows = [
         frames.rows(came.group_by("day").agg(nw.col("created").sum())),
         frames.rows(moved.group_by("day").agg(nw.col("solved", "reopened").sum())),
@@ -306,20 +311,20 @@ def backlog_by_day(
 def _days(flows: list[list[dict[str, Any]]], window: Window) -> dict[str, Any]:
     """What happened on each day of the window, and the running balance."""
     names = ("created", "solved", "reopened")
-    days = [frames.instant(row["day"], "day") for rows in flows for row in rows]
+    days = [int(row["day"]) for rows in flows for row in rows]
     if not days:
         return {
             "date": np.array([], "datetime64[us]"),
             **{name: np.array([], np.int64) for name in (*names, "backlog")},
         }
-    first, length = min(days), (max(days) - min(days)).days + 1
+    first, length = min(days), max(days) - min(days) + 1
     flow = {name: np.zeros(length, np.int64) for name in names}
     for row in (row for rows in flows for row in rows):
-        place = (frames.instant(row["day"], "day") - first).days
+        place = int(row["day"]) - first
         for name in names:
             flow[name][place] += int(row.get(name) or 0)
     made = {**flow, "backlog": np.cumsum(flow["created"] - flow["solved"] + flow["reopened"])}
-    dates = [first + timedelta(day) for day in range(length)]
+    dates = [EPOCH + timedelta(first - EPOCH_DAY + day) for day in range(length)]
     shown = [
         (window.start is None or date >= window.start) and (window.end is None or date < window.end) for date in dates
     ]
