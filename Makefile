@@ -25,8 +25,8 @@ notebooks: dev ## write the lesson notebooks anew from notebooks/lessons
 worlds: dev ## make the shipped data sets, and the pages about the simulated businesses, anew
 	@$(BIN)/python datasets/build.py && $(BIN)/python docs/build.py
 
-docs: dev ## write the reference pages of the API and of the definitions anew
-	@$(BIN)/python docs/reference.py
+docs: dev ## write the reference pages of the API and of the definitions, and the sheets of all plots, anew
+	@$(BIN)/python docs/reference.py && $(BIN)/python docs/sheet.py
 
 lock: dev ## resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	@$(BIN)/python tools/environment.py lock

@@ -37,7 +37,7 @@ _CHECKED = (*_TIMES, *_NUMBERS, "flag")
 _PLAIN: Mapping[str, Any] = {
     **dict.fromkeys(_TIMES, nw.Datetime("us")),
     **dict.fromkeys(_NUMBERS, nw.Float64()),
-    **dict.fromkeys(("text", "category"), nw.String()),
+    **dict.fromkeys(("id", "text", "category"), nw.String()),
     "flag": nw.Boolean(),
 }
 
@@ -274,10 +274,12 @@ def as_frame(native: Any) -> Frame:
 class _OfOneConnection(nw.LazyFrame[Any]):
     """A DuckDB table, and all that is made of it: can be joined with tables of its own connection only."""
 
-    def join(self, *args: Any, **how: Any) -> Any:
+    def join(self, other: Any, *args: Any, **how: Any) -> Any:
         """As in narwhals; DuckDB's own word about two connections does not say what to do."""
+        if type(other) is nw.LazyFrame:  # made by narwhals, which joins like with like only
+            other.__class__ = _OfOneConnection
         with _one_connection():
-            return super().join(*args, **how)
+            return super().join(other, *args, **how)
 
 
 def stacked(parts: Sequence[Frame]) -> Frame:
@@ -326,7 +328,7 @@ def _fits(dtype: Any, kind: Kind) -> bool:
         return bool(dtype.is_numeric())
     if kind == "flag":
         return bool(dtype == nw.Boolean)
-    return kind == "id" or not (dtype.is_float() or dtype == nw.Unknown)
+    return not (dtype.is_float() or dtype == nw.Unknown)
 
 
 def _is_empty(frame: Frame, source: str, dtype: Any) -> bool:
@@ -342,7 +344,7 @@ def _flags_with_gaps(frame: Frame, source: str) -> nw.Series[Any] | None:
     column = frame.to_native()[source]
     if pd.api.types.infer_dtype(column, skipna=True) != "boolean":
         return None
-    return nw.from_native(column.astype("boolean"), series_only=True)
+    return cast("nw.Series[Any]", nw.from_native(column.astype("boolean"), series_only=True))
 
 
 def _settled(column: nw.Expr, dtype: Any) -> nw.Expr:

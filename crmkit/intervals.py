@@ -6,16 +6,13 @@ where nothing can be said, never a width of 0 for want of data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
-BOOTSTRAP_DRAWS = 2_000
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -194,31 +191,6 @@ def _ranks(n: int, share: float, level: float) -> tuple[int, int]:
     high = around[below >= 1 - tail]
     least, most = (int(low.max()) + 1 if low.size else 0), (int(high.min()) + 1 if high.size else 0)
     return least, most if most <= n else 0
-
-
-def bootstrap(
-    statistic: Callable[[NDArray[Any]], float], values: NDArray[Any], *, draws: int = BOOTSTRAP_DRAWS, seed: int = 1,
-    level: float = LEVEL,
-) -> tuple[float, float]:  # fmt: skip
-    """The percentile interval of a statistic of rows drawn again with replacement; the same seed, the same interval.
-
-    Args:
-        statistic: From rows to a number.
-        values: The rows, along the first axis; few enough to be on the client.
-        draws: How many samples are drawn.
-        seed: Of the generator.
-        level: Confidence level.
-
-    References:
-        Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
-    """
-    rows = np.asarray(values)
-    if len(rows) < 2:
-        return np.nan, np.nan
-    chance = np.random.default_rng(seed)
-    found = np.array([statistic(rows[chance.integers(0, len(rows), len(rows))]) for _ in range(draws)])
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _arrays(*values: ArrayLike) -> tuple[NDArray[np.float64], ...]:

@@ -11,7 +11,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -376,12 +376,15 @@ def open_rows(
     return Rows(frame.with_columns(counts=~broken), reasons, again, table)
 
 
-def once(frame: Frame, key: str) -> tuple[Frame, Frame]:
+def once(frame: Frame, *key: str) -> tuple[Frame, Frame]:
     """The rows whose key was not met before, and one row that counts the others; an empty key is like no other."""
-    named = ~nw.col(key).is_null()
-    known = frame.filter(named)
-    counted = known.select(again=nw.len() - nw.col(key).n_unique())
-    return nw.concat([known.unique(subset=[key], keep="any"), frame.filter(~named)], how="vertical"), counted
+    nameless = nw.any_horizontal(*(nw.col(name).is_null() for name in key), ignore_nulls=False)
+    known = frame.filter(~nameless)
+    if len(key) == 1:
+        counted = known.select(again=nw.len() - nw.col(*key).n_unique())
+    else:
+        counted = known.group_by(*key).agg(_rows=nw.len()).select(again=(nw.col("_rows") - 1).sum())
+    return nw.concat([known.unique(subset=list(key), keep="any"), frame.filter(nameless)], how="vertical"), counted
 
 
 def open_orders(
@@ -391,16 +394,35 @@ def open_orders(
     by: str | None = None,
     keep: Sequence[str] = (),
     must: Sequence[str] = (),
+    amounts: bool = False,
 ) -> History:
     """Open an order table: `customer_id`, `at`, whether the order `counts`, and `group` if `by` is given.
 
     `keep` are further columns that the rows shall have, where the table has them; those of `must` it has to have.
+    Where `amounts` are added up, an order whose id was met before does not count, nor one with a negative refund.
     """
-    needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount", *keep, *must)
+    key = _key_there(orders, "order_id", columns) if amounts else ()
+    needs = ("customer_id", "ordered_at", "status", "is_test", "net_amount", "refund_amount", *key, *keep, *must)
     needs = tuple(dict.fromkeys(needs))
     frame = frames.open_table(orders, "orders", needs=needs, must=must, columns=columns, extra=by)
     frame = frame.rename({"ordered_at": "at"})
-    return _history(frame, "orders", _order_rules(frame.collect_schema()), keep=(*KEPT, *keep, *must))
+    history = _history(
+        frame, "orders", _order_rules(frame.collect_schema(), amounts=amounts), keep=(*KEPT, *keep, *must)
+    )
+    return _without_repeats(history, *key)
+
+
+def _key_there(native: Any, key: str, columns: Columns) -> tuple[str, ...]:
+    """The key if the table has it: the model asks for it, many figures can do without."""
+    return (key,) if key in (columns or {}) or key in frames.as_frame(native).collect_schema() else ()
+
+
+def _without_repeats(history: History, key: str | None = None) -> History:
+    """Without the rows whose key was met before; nothing is copied where there are none."""
+    if key is None:
+        return history
+    frame, again = once(history.frame, key)
+    return replace(history, frame=frame, again=again) if frames.row(again)["again"] else history
 
 
 def _history(frame: Frame, table: str, rules: Mapping[str, nw.Expr], keep: tuple[str, ...] = KEPT) -> History:
@@ -411,7 +433,7 @@ def _history(frame: Frame, table: str, rules: Mapping[str, nw.Expr], keep: tuple
     return History(frame.with_columns(counts=counts), reasons, table=table, kept=keep)
 
 
-def _order_rules(found: Mapping[str, Any]) -> dict[str, nw.Expr]:
+def _order_rules(found: Mapping[str, Any], *, amounts: bool) -> dict[str, nw.Expr]:
     """What makes an order not count, for the columns at hand; an empty cell breaks no rule."""
     status, net, refund = nw.col("status"), nw.col("net_amount"), nw.col("refund_amount")
     words = schema.TABLES["orders"]["status"].allowed
@@ -427,6 +449,8 @@ def _order_rules(found: Mapping[str, Any]) -> dict[str, nw.Expr]:
         ),
         "negative": ({"net_amount"}, (net < 0) & ~net.is_null()),
     }
+    if amounts and {"net_amount", "refund_amount"} <= set(found):
+        rules["negative"] = ({"refund_amount"}, ((net < 0) | (refund < 0)).fill_null(False))
     if "net_amount" in found and found["net_amount"].is_float():
         rules["infinite"] = ({"net_amount"}, ~net.is_finite() & ~net.is_null())
     return {name: breaks for name, (wants, breaks) in rules.items() if wants <= set(found)}
@@ -436,7 +460,8 @@ def open_subscriptions(
     subscriptions: Any, *, columns: Columns = None, by: str | None = None, needs_reason: bool = False
 ) -> History:
     """Open a contract table: `customer_id`, `at` (the start), `ended_at`, `is_involuntary`, whether it `counts`."""
-    needs = ("customer_id", "started_at", "ended_at", "is_involuntary")
+    key = _key_there(subscriptions, "subscription_id", columns)
+    needs = ("customer_id", "started_at", "ended_at", "is_involuntary", *key)
     # what the model can do without, but no metric
     needed = ("ended_at", "is_involuntary") if needs_reason else ("ended_at",)
     columns = {**{name: name for name in needed}, **(columns or {})}
@@ -445,9 +470,8 @@ def open_subscriptions(
         frame = frame.with_columns(is_involuntary=nw.lit(False))
     frame = frame.rename({"started_at": "at"})
     backwards = nw.col("ended_at") < AT
-    return _history(
-        frame, "subscriptions", {"impossible_dates": backwards & ~nw.col("ended_at").is_null() & ~AT.is_null()}
-    )
+    rules = {"impossible_dates": backwards & ~nw.col("ended_at").is_null() & ~AT.is_null()}
+    return _without_repeats(_history(frame, "subscriptions", rules), *key)
 
 
 def day_after_last(history: Rows) -> datetime | None:

@@ -23,7 +23,7 @@ from crmkit.texts import LANGUAGES, Language, glossary, in_language, text
 
 HERE = Path(__file__).parent
 STUB = HERE.parent / "crmkit" / "__init__.pyi"
-MADE = "<!-- made by docs/reference.py: do not edit -->"
+MADE = "<!-- made by docs/reference.py: do not edit -->\n<!-- fmt: off -->"  # examples stay as the docstrings have them
 THEMES = ("relationship", "management", "retention", "service")
 PAGES = {
     "relationship": "crmkit.metrics.relationship",
@@ -269,19 +269,27 @@ def definitions(code: Language, found: Mapping[str, list[Function]]) -> str:
     links = {
         name.removeprefix("crmkit."): _link(name, name, f"api/{page}.md") for page in found for name, _ in found[page]
     }
+    methods = {  # what fitted models say has definitions too
+        one.name: _link(f"{name}.{one.name}", name, "api/models.md")
+        for name, read in found["models"]
+        for one in (_members(read) if read.is_class else [])
+    }
     with in_language(code):
         lines = [MADE, "", f"# {text('reference.title')}", "", text("reference.intro"), ""]
-        for theme in (*THEMES, "any"):
+        named = sorted({*metrics.ROOM_OF, *(one.metric for one in compared._variants())})
+        for theme in (*THEMES, "models", "any"):
             lines += [f"## {text(f'reference.theme.{theme}')}", ""]
-            for name in sorted(name for name in metrics.ROOM_OF if _theme(name) == theme):
-                lines += _metric(name, links[name])
+            for name in (name for name in named if _theme(name, methods) == theme):
+                lines += _metric(name, methods.get(name) or links[name])
         lines += _concepts(links)
     return "\n".join(lines)
 
 
-def _theme(name: str) -> str:
-    part = metrics.ROOM_OF[name].split(".")[2]
-    return part if part in THEMES else "any"
+def _theme(name: str, methods: Mapping[str, str]) -> str:
+    parts = metrics.ROOM_OF.get(name, "").split(".")
+    if name in methods or "models" in parts:
+        return "models"
+    return next((part for part in parts if part in THEMES), "any")
 
 
 def _metric(name: str, link: str) -> Iterator[str]:

@@ -49,23 +49,26 @@ def worlds(customers: int = CUSTOMERS, weeks: int = WEEKS) -> Worlds:
 Drawing = Callable[..., "Axes"]
 
 
-def drawings(shops: Worlds) -> dict[str, Drawing]:
-    """For each picture what draws it from a result, made once for both languages; takes `ax=`."""
+def results(shops: Worlds) -> dict[str, Any]:
+    """For each picture the result that it shows, made once for both languages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rows left out and the like: here it is only the look that counts
-        made = {**_relationship(shops), **_management(shops), **_retention(shops), **_service(shops)}
-    return {name: _drawn(name, made[name]) for name in made}
+        return {**_relationship(shops), **_management(shops), **_retention(shops), **_service(shops)}
 
 
-def _drawn(name: str, result: Any) -> Drawing:
+def drawings(made: Mapping[str, Any]) -> dict[str, Drawing]:
+    """For each result what draws it in the language in use; takes `ax=`."""
+    return {name: _drawing(name, result) for name, result in made.items()}
+
+
+def _drawing(name: str, result: Any) -> Drawing:
     draw = getattr(plots, name)
-    chosen: Mapping[str, Any] = OPTIONS.get(name, {})
 
-    def drawing(ax: Axes | None = None) -> Axes:
-        figure: Axes = draw(result() if callable(result) else result, ax=ax, **chosen)
-        return figure
+    def drawn(ax: Axes | None = None) -> Axes:
+        axes: Axes = draw(result() if callable(result) else result, ax=ax, **OPTIONS.get(name, {}))
+        return axes
 
-    return drawing
+    return drawn
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -96,13 +99,12 @@ def _relationship(shops: Worlds) -> dict[str, Any]:
 
 def _management(shops: Worlds) -> dict[str, Any]:
     shop = shops.salon
-    spoilt = crmkit.spoil(shop, seed=SEED)
     return {
         "plot_funnel": crmkit.funnel(shop.leads),
         "plot_campaign_lift": crmkit.campaign_lift(shop.campaign_sends, orders=shop.orders, by="campaign_id"),
         "plot_association_lift": crmkit.association_lift(shop.order_items, orders=shop.orders),
         "plot_targeting_lift": crmkit.cumulative_gains(shop.leads),
-        "plot_field_completeness": crmkit.field_completeness(spoilt.customers),
+        "plot_field_completeness": crmkit.field_completeness(shop.customers),
     }
 
 
@@ -184,7 +186,7 @@ def _cell(name: str, drawing: Drawing) -> Image:
         label, axes = new_figure(CELL / 100, HEAD / 100, layout=None)
         axes.set_axis_off()
         axes.set_position((0, 0, 1, 1))
-        axes.text(0.5, 0.55, name, ha="center", va="center", fontsize=10, weight="bold")
+        axes.text(0.5, 0.55, name, ha="center", va="center", fontsize=11)
         words = Image.open(io.BytesIO(png(label))).convert("RGB")
     cell = Image.new("RGB", (CELL, picture.height + HEAD), "white")
     cell.paste(picture, (0, 0))
@@ -218,7 +220,7 @@ def main() -> int:
         wrong = missing()
         print("\n".join(f"{line}; run python docs/sheet.py" for line in wrong), end="\n" if wrong else "")
         return int(bool(wrong))
-    drawn = drawings(worlds())
+    drawn = drawings(results(worlds()))
     for code in LANGUAGES:
         with in_language(code):
             path(code).write_bytes(sheet(drawn))

@@ -68,6 +68,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return Engine(request.param, session)
 
 
+@pytest.fixture(scope="session", params=[name for name in ENGINES if name != "pyspark"])
+def quick_engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines without Spark: for what is tried with every metric, each of which meets Spark in its own tests."""
+    return Engine(request.param)
+
+
 class Engine:
     """One engine: `engine(frame)` makes its table of a pandas frame, `engine.back(table)` the way back."""
 

@@ -12,6 +12,8 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))  # as its files find each other
 
 import generators
+import growth
+import heavy
 import peers
 import simulator
 
@@ -26,6 +28,39 @@ def test_every_figure_is_the_one_written_by_hand(tmp_path):
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "NOT THE SAME NUMBER" not in run.stdout
     assert all(run.stdout.count(f"\n  {engine} ") >= 14 for engine in ENGINES)
+
+
+def test_heavy_figures_and_their_growth_are_measured_and_those_by_hand_agree(tmp_path, monkeypatch):
+    found, grown = [], []
+    monkeypatch.setattr(heavy, "TIMES", 1)
+    monkeypatch.setattr(heavy, "AT_LEAST_SECONDS", 0.0)
+    told = {"peer_ms": 1e9, "value": -1.0}
+    answers = {"lifetimes": told, "clvkit": {"missing": "no such package"}}
+    heavy.measure(5_000, tmp_path, found, lambda _: None, lambda peer, question, path: answers.get(peer, told))
+    by_hand = [one for one in found if one["other"].endswith(" by hand")]
+    assert {one["question"] for one in by_hand} == {
+        "rfm", "btyd_summary", "kaplan_meier", "first_reply_time", "first_resolution_time", "full_resolution_time",
+        "first_reply_time, business",
+    }  # fmt: skip
+    assert [one for one in by_hand if not one["same"]] == []
+    assert not heavy.differs(found)
+    assert heavy.differs([{**by_hand[0], "same": False}])
+
+    monkeypatch.setattr(growth, "METRICS", {"repeat_rate": growth.METRICS["repeat_rate"]})
+    growth.measure([5_000, 10_000], tmp_path, grown, lambda _: None)
+    assert all(one["seconds"] > 0 and one["memory_mb"] > 20 for one in grown)
+
+    lines = heavy.report([*found, {**by_hand[0], "ratio": 1.3}]) + growth.report([*grown, {**grown[0], "seconds": 60}])
+    asked = [line for line in lines if line.endswith("another number than crmkit's")]
+    assert {line.split(" / ")[1].split()[0] for line in asked} == {
+        "lifetimes",
+        "lifelines",
+        "mlxtend",
+        "pymc-marketing",
+    }
+    assert sum(line.endswith("not measured: no such package") for line in lines) == 2
+    assert any(line.endswith("1.300  > 1.2") for line in lines)
+    assert lines[-1].endswith(f"  > {growth.LINEAR}")
 
 
 def test_the_simulator_is_measured_beside_a_wall_of_the_same_bytes(tmp_path):

@@ -247,11 +247,9 @@ def test_the_lift_is_what_counting_gives(rows, share):
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_little_data(engine, rows):
-    if engine.name == "pyspark":
-        pytest.skip("the same path as DuckDB, and slow")
+def test_little_data(quick_engine, rows):
     sends, orders, items, costs, scored = together(
-        engine, SENDS.head(rows), ORDERS.head(0), ITEMS, COSTS, SCORED.head(rows)
+        quick_engine, SENDS.head(rows), ORDERS.head(0), ITEMS, COSTS, SCORED.head(rows)
     )
     found = email_metrics(sends, orders=orders)
     assert found["delivery"].denominator == rows
@@ -259,10 +257,10 @@ def test_little_data(engine, rows):
     lift = campaign_lift(sends, orders=orders)
     assert math.isnan(float(lift))
     assert (lift.n, lift.besides["held_out"]) == (0, 0)
-    assert len(engine.back(campaign_lift(sends, orders=orders, by="campaign_id"))) == rows
+    assert len(quick_engine.back(campaign_lift(sends, orders=orders, by="campaign_id"))) == rows
     assert math.isnan(float(campaign_roi(sends, orders=orders, order_items=items, costs=costs)))
     assert math.isnan(float(targeting_lift(scored, response="bought"))) == (rows == 0)
-    assert len(engine.back(cumulative_gains(scored, response="bought"))) == rows
+    assert len(quick_engine.back(cumulative_gains(scored, response="bought"))) == rows
 
 
 def test_what_makes_no_sense_is_refused():

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import crmkit
-from crmkit.compared import _holm, _two, definitions, proportion_ci
+from crmkit.compared import _holm, _two, _variants, definitions, proportion_ci
 from crmkit.errors import ParameterError
 from crmkit.estimate import means, shares
 from crmkit.metrics import ROOM_OF, metric
@@ -61,7 +61,7 @@ def test_unknown_names_are_refused_with_the_nearest():
 def test_every_definition_has_its_source_and_the_other_way_round(code):
     with in_language(code):
         told = {key.removeprefix("definition.") for key in messages(code) if key.startswith("definition.")}
-        have = {one.id for name in ROOM_OF for one in definitions(name)} | {"proportion_ci"}
+        have = {one.id for one in _variants()}
         assert told == have
         for one in definitions("repeat_rate"):
             assert one.label

@@ -37,14 +37,14 @@ def quietly(name: str, tables: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def loaded(engine):
+def loaded(quick_engine):
     """The worlds of the calls in one engine, converted once."""
     made: dict[int, Any] = {}
 
     def load(name: str) -> Any:
         tables = world(name)
         if id(tables) not in made:
-            made[id(tables)] = {each: engine(frame) for each, frame in tables.items()}
+            made[id(tables)] = {each: quick_engine(frame) for each, frame in tables.items()}
         return made[id(tables)]
 
     return load
@@ -72,7 +72,7 @@ def test_every_metric_has_a_call():
 
 
 @pytest.mark.parametrize("name", sorted(set(CALLS) - NO_TABLE))
-def test_a_metric_gives_the_same_on_every_engine(engine, loaded, name):
+def test_a_metric_gives_the_same_on_every_engine(quick_engine, loaded, name):
     wanted, got = quietly(name, world(name)), quietly(name, loaded(name))
     if isinstance(wanted, crmkit.Estimate):
         for figure in FIGURES:
@@ -84,7 +84,7 @@ def test_a_metric_gives_the_same_on_every_engine(engine, loaded, name):
             {key: float(one) for key, one in wanted.items()}, nan_ok=True
         )
     else:
-        one, other = comparable(engine.back(got)), comparable(wanted)
+        one, other = comparable(quick_engine.back(got)), comparable(wanted)
         pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-9)
         assert len(other)
 

@@ -91,17 +91,15 @@ def test_conversion_agrees_with_brute_force_on_a_shop():
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_little_data(engine, rows):
-    if engine.name == "pyspark":
-        pytest.skip("the same path as DuckDB, and slow")
-    table = engine(LEADS.iloc[3 : 3 + rows])
+def test_little_data(quick_engine, rows):
+    table = quick_engine(LEADS.iloc[3 : 3 + rows])
     rate = lead_conversion_rate(table, horizon_days=30)
     assert math.isnan(float(rate))
     assert (rate.n, rate.besides["not_watched"]) == (0, rows)
     assert math.isnan(rate.besides["conversions_per_lead"]) == (rows == 0)
     assert math.isnan(float(lead_conversion_days(table)))
-    assert engine.back(funnel(table))["n"].to_list() == [rows, 0, 0, 0, 0]
-    assert engine.back(funnel(table))["share_of_previous"].isna().sum() == (5 if rows == 0 else 4)
+    assert quick_engine.back(funnel(table))["n"].to_list() == [rows, 0, 0, 0, 0]
+    assert quick_engine.back(funnel(table))["share_of_previous"].isna().sum() == (5 if rows == 0 else 4)
 
 
 def test_what_makes_no_sense_is_refused():

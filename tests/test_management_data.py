@@ -186,21 +186,19 @@ def test_a_number_that_many_share_is_no_evidence():
 
 
 @pytest.mark.parametrize("kind", ["empty", "one", "nulls"])
-def test_little_data(engine, kind):
-    if engine.name == "pyspark":
-        pytest.skip("the same path as DuckDB, and slow")
+def test_little_data(quick_engine, kind):
     frame = {"empty": PEOPLE.head(0), "one": PEOPLE.head(1), "nulls": PEOPLE.assign(email=None, name=None)}[kind]
     if kind == "nulls":
         frame = frame.astype({"email": "str", "name": "str"}).mask(frame.isna() | (frame == "None"))
-    table = engine(frame)
-    found = engine.back(field_completeness(table))
+    table = quick_engine(frame)
+    found = quick_engine.back(field_completeness(table))
     assert (found["n"] == len(frame)).all()
     assert found["value"].isna().all() == (kind == "empty")
     rate = consent_rate(table)
     assert math.isnan(float(rate)) == (kind != "one")
-    assert len(engine.back(match_customers(table))) == len(frame)
-    assert len(engine.back(validate_tables({"customers": table}, every=True))) > 5
-    mapping = engine(frame[["customer_id"]].assign(person_id=frame["customer_id"]))
+    assert len(quick_engine.back(match_customers(table))) == len(frame)
+    assert len(quick_engine.back(validate_tables({"customers": table}, every=True))) > 5
+    mapping = quick_engine(frame[["customer_id"]].assign(person_id=frame["customer_id"]))
     assert math.isnan(float(duplicate_rate(mapping))) == (kind == "empty")
     assert all(math.isnan(float(one)) for one in match_precision_recall(mapping, mapping).values())
 

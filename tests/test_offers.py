@@ -149,17 +149,15 @@ def test_rates_agree_with_brute_force_on_a_shop():
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_little_data(engine, rows):
-    if engine.name == "pyspark":
-        pytest.skip("the same path as DuckDB, and slow")
-    orders, items, products = together(engine, ORDERS.head(rows), ITEMS.head(rows), PRODUCTS)
+def test_little_data(quick_engine, rows):
+    orders, items, products = together(quick_engine, ORDERS.head(rows), ITEMS.head(rows), PRODUCTS)
     goods = {"order_items": items, "products": products}
     assert cross_sell_rate(orders, **goods).denominator == rows
     assert math.isnan(float(upsell_rate(orders, **goods, start="2026-01-01")))
-    assert len(engine.back(association_lift(items))) == 0
+    assert len(quick_engine.back(association_lift(items))) == 0
     contacts = pd.DataFrame({"occurred_at": ORDERS["ordered_at"], "kind": "visit", "outcome": None}).head(rows)
     contacts["outcome"] = contacts["outcome"].astype("str")
-    assert math.isnan(float(offer_acceptance_rate(engine(contacts))))
+    assert math.isnan(float(offer_acceptance_rate(quick_engine(contacts))))
 
 
 def test_what_makes_no_sense_is_refused():

@@ -145,7 +145,7 @@ def btyd_summary(
         Fader and Hardie (2005), A note on deriving the BG/NBD. brucehardie.com/notes.
     """
     one_of("unit", unit, tuple(UNITS))
-    history = open_orders(orders, columns=columns, keep=("net_amount", "refund_amount"))
+    history = open_orders(orders, columns=columns, keep=("net_amount", "refund_amount"), amounts=True)
     end = _end(history, until)
     got = frames.row(history.left_out(), _apart(history, end))
     later, unpriced = (int(got.pop(name) or 0) for name in ("_later", "_unpriced"))

@@ -39,7 +39,7 @@ def plot_estimates(
         >>> axes = plot_estimates({"of all": crmkit.repeat_rate(orders), "of buyers": crmkit.repeater_share(orders)})
     """
     with style():
-        ax = ax if ax is not None else new_figure(6, 0.6 + 0.5 * len(estimates))[1]
+        ax = ax if ax is not None else new_figure(6, 0.6 + 0.5 * max(len(estimates), 1))[1]
         places = {label: -place for place, label in enumerate(estimates)}
         for label, estimate in estimates.items():
             _draw_estimate(ax, places[label], estimate, BLUE if highlight in (None, label) else GREY)
@@ -49,7 +49,7 @@ def plot_estimates(
                 text("plot.your_prediction"), (100 * prediction, 0.95), color=RED, ha="center", bbox=paper(1), zorder=4
             )
         ax.set_yticks(list(places.values()), [f"▶ {label}" if label == highlight else label for label in places])
-        ax.set_ylim(-len(places) + 0.4, 1.3)
+        ax.set_ylim(-max(len(places), 1) + 0.4, 1.3)
         ax.set_xlim(0, 1.2 * max((100 * _rightmost(figure) for figure in estimates.values()), default=100))
         ax.set_xlabel(text("plot.share_and_interval"))
         ax.grid(axis="y", visible=False)

@@ -35,7 +35,7 @@ def plot_funnel(table: Any, *, ax: Axes | None = None) -> Axes:
     rows = _rows(_small(table))
     most = max([row["n"] for row in rows], default=0) or 1
     with style():
-        ax = ax if ax is not None else new_figure(9, 1.1 + 0.55 * len(rows))[1]
+        ax = ax if ax is not None else new_figure(9, 1.1 + 0.55 * max(len(rows), 1))[1]
         ax.barh([-at for at in range(len(rows))], [row["n"] for row in rows], height=0.62, color=BLUE, alpha=0.85)
         for at, row in enumerate(rows):
             if at and row["n"] and not math.isnan(row["previous_low"]):

@@ -148,7 +148,7 @@ def plot_qa_score(result: Any, *, ax: Axes | None = None) -> Axes:
         found = list(zip((_cause(name) for name in table[table.columns[0]]), *numbers, strict=True))
     found.sort(key=lambda one: (math.isnan(one[1]), -one[1]))
     with style():
-        ax = ax if ax is not None else new_figure(7.5, 1 + 0.5 * len(found))[1]
+        ax = ax if ax is not None else new_figure(7.5, 1 + 0.5 * max(len(found), 1))[1]
         for place, (_, value, low, high, n) in enumerate(found):
             _interval(ax, -place, value, low, high, BLUE, "o")
             said = text("estimate.no_data") if math.isnan(value) else text("plot.qa.row", value=value, n=int(n))
@@ -183,7 +183,7 @@ def plot_recovery_effect(table: Any, *, ax: Axes | None = None) -> Axes:
     found = {row["experience"]: row for row in _fetched(table).to_dict("records")}
     names = [name for name in EXPERIENCES if name in found]
     with style():
-        ax = ax if ax is not None else new_figure(8.5, 1.2 + 0.85 * len(names))[1]
+        ax = ax if ax is not None else new_figure(8.5, 1.2 + 0.85 * max(len(names), 1))[1]
         for place, name in enumerate(names):
             for outcome, shape, colour, up in (("csat", "o", BLUE, 0.19), ("repurchase", "D", RED, -0.19)):
                 value, low, high, n = (float(found[name][f"{outcome}{end}"]) for end in ("", "_low", "_high", "_n"))
@@ -231,7 +231,7 @@ def plot_recurrence_rate(result: Any, *, ax: Axes | None = None) -> Axes:
         found = list(zip((_cause(name) for name in table[table.columns[0]]), *numbers, strict=True))
     least, most = _ratio_ends([one for _, *ends, _, _ in found for one in ends])
     with style():
-        ax = ax if ax is not None else new_figure(8, 1.3 + 0.55 * len(found))[1]
+        ax = ax if ax is not None else new_figure(8, 1.3 + 0.55 * max(len(found), 1))[1]
         ax.set_xscale("log")
         ax.set_xlim(least, most)
         ax.axvline(1, color=GREY, linestyle="--", linewidth=1.5, zorder=1)

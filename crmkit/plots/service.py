@@ -88,7 +88,7 @@ def plot_first_reply_time(times: Any, *, column: str = "first_reply_minutes", ax
         >>> import pandas as pd
         >>> axes = plot_first_reply_time(pd.DataFrame({"first_reply_minutes": [5.0, 50.0, 90.0], "hours": "calendar"}))
     """
-    frame: Any = nw.from_native(times)
+    frame: Any = frames.as_frame(times)
     known = frame.filter(~nw.col(column).is_null()).select(minutes=nw.col(column).cast(nw.Float64))
     with style():
         ax = ax if ax is not None else new_figure(8, 4)[1]
@@ -136,7 +136,7 @@ def plot_backlog(days: Any, *, ax: Axes | None = None) -> Axes:
         >>> days = {"date": pd.date_range("2026-03-01", periods=3), "backlog": [1, 3, 2]}
         >>> axes = plot_backlog(pd.DataFrame({**days, "created": [1, 2, 0], "solved": [0, 0, 1], "reopened": 0}))
     """
-    rows = sorted(frames.rows(nw.from_native(days)), key=lambda row: row["date"])
+    rows = sorted(frames.rows(frames.as_frame(days)), key=lambda row: row["date"])
     with style():
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
         from matplotlib.ticker import MaxNLocator
@@ -174,7 +174,7 @@ def _lines(result: Any, most: int) -> list[tuple[str, float, float, float, float
         result = {result.label: result}
     if isinstance(result, Mapping):
         return [(name, one.value, one.low, one.high, one.numerator, one.n) for name, one in result.items()]
-    frame: Any = nw.from_native(result)
+    frame: Any = frames.as_frame(result)
     group = frame.collect_schema().names()[0]
     rows = sorted(frames.rows(frame), key=lambda row: (-row["n"], str(row[group])))[:most]
     lines = []

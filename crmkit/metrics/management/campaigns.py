@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from crmkit import frames
-from crmkit.errors import ParameterError
+from crmkit.errors import CrmkitWarning, ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Window
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import sum_of_parts, t_mean, wilson
@@ -31,9 +31,19 @@ from crmkit.metrics.management.holdout import (
     trial_of,
 )
 from crmkit.metrics.management.own import all_known, named, there
-from crmkit.reduction import RESULT_COLUMNS, History, one_of, open_orders, whole_number
+from crmkit.reduction import (
+    RESULT_COLUMNS,
+    History,
+    once,
+    one_of,
+    open_orders,
+    open_rows,
+    whole_number,
+)
 
 When = Any
+About = tuple[Mapping[str, int], tuple[CrmkitWarning, ...]]
+"""Rows left out by reason, and the warnings given of them."""
 
 
 def campaign_lift(
@@ -180,14 +190,15 @@ def campaign_roi(
     has_id = bool(there(orders, ("campaign_id",), named(columns, "orders")))
     keep = ("refund_amount", *(("campaign_id",) if has_id else ()))
     must = ("order_id", "net_amount", *(("campaign_id",) if method == "attributed" else ()))
-    history = open_orders(orders, columns=named(columns, "orders"), keep=keep, must=must)
+    history = open_orders(orders, columns=named(columns, "orders"), keep=keep, must=must, amounts=True)
     margins = _margins(history, order_items, columns)
-    spent = _spent(costs, columns)
+    spent, about_costs = _spent(costs, columns)
     if method == "attributed":
         campaigns = _campaigns(campaign_sends, columns)
         excluded, notes = history.tell(frames.row(history.left_out()))
         figures = _returned(_attributed(margins, campaigns), _cost(spent, campaigns), "sum")
-        about = _besides_items(excluded, history, margins)
+        about = _besides_items(excluded, about_costs, history, margins)
+        notes = (*notes, *about_costs[1])
         return figures.estimate(Window(), Definition("campaign_roi.attributed"), excluded=about, notes=notes)
     trial = trial_of(campaign_sends, history, horizon_days, as_of, None, columns)
     after = orders_after(trial.units, margins, 0, horizon_days)
@@ -200,7 +211,8 @@ def campaign_roi(
         apart = {"attributed": float(_returned(_attributed(margins, judged), cost, "sum").value[0]), **apart}
     return _returned(lift.whole(), cost, "mover").estimate(
         Window(), Definition("campaign_roi.incremental", {"horizon_days": horizon_days}),
-        excluded=_besides_items(trial.excluded, history, margins), notes=trial.notes, besides=apart,
+        excluded=_besides_items(trial.excluded, about_costs, history, margins),
+        notes=(*trial.notes, *about_costs[1]), besides=apart,
     )  # fmt: skip
 
 
@@ -236,12 +248,14 @@ def _lift_by_group(trial: Trial, strata: Strata, lift: Lift, by: str) -> Any:
 
 def _margins(history: History, order_items: Any, columns: Columns) -> Frame:
     """Each order that counts and has items, with its `margin`."""
-    needs = ("order_id", "quantity", "unit_cost")
-    items = frames.open_table(
-        order_items, "order_items", needs=needs, must=needs, columns=named(columns, "order_items")
-    )
-    items = items.with_columns(_cost=nw.col("quantity").cast(nw.Float64) * nw.col("unit_cost").cast(nw.Float64))
-    goods = items.group_by("order_id").agg(_cost=nw.col("_cost").sum())
+    needs, own = ("order_id", "quantity", "unit_cost"), named(columns, "order_items")
+    line = there(order_items, ("line_no",), own)
+    items = frames.open_table(order_items, "order_items", needs=(*needs, *line), must=needs, columns=own)
+    items = once(items, "order_id", *line)[0] if line else items
+    quantity, each = nw.col("quantity").cast(nw.Float64), nw.col("unit_cost").cast(nw.Float64)
+    sound = ((quantity >= 0) & (each >= 0) & (quantity * each).is_finite()).fill_null(False)
+    items = items.with_columns(_cost=nw.when(sound).then(quantity * each).otherwise(0.0), _bad=(~sound).cast(nw.Int64))
+    goods = items.group_by("order_id").agg(nw.col("_cost", "_bad").sum()).filter(nw.col("_bad") == 0)
     orders = history.rows().join(goods, on="order_id", how="inner")
     kept = nw.col("net_amount").cast(nw.Float64)
     if "refund_amount" in orders.collect_schema():
@@ -253,8 +267,9 @@ def _margins(history: History, order_items: Any, columns: Columns) -> Frame:
     )
 
 
-def _besides_items(excluded: Mapping[str, int], history: History, margins: Frame) -> dict[str, int]:
+def _besides_items(excluded: Mapping[str, int], costs: About, history: History, margins: Frame) -> dict[str, int]:
     """The rows left out, and the orders whose margin nobody can tell."""
+    excluded = {why: excluded.get(why, 0) + costs[0].get(why, 0) for why in (*excluded, *costs[0])}
     got = frames.row(history.rows().select(all=nw.len()), margins.select(known=nw.len()))
     missing = int(got["all"]) - int(got["known"])
     return {**excluded, **({"no_items": missing} if missing else {})}
@@ -272,13 +287,17 @@ def _cost(spent: Mapping[Any, float], campaigns: list[Any]) -> float:
     return sum(spent.get(name, 0.0) for name in campaigns)
 
 
-def _spent(costs: Any, columns: Columns) -> dict[Any, float]:
-    """What each campaign cost."""
-    must = ("campaign_id", "amount")
-    frame = frames.open_table(costs, "costs", needs=must, must=must, columns=named(columns, "costs"))
-    frame = frame.filter(~CAMPAIGN.is_null()).with_columns(amount=nw.col("amount").cast(nw.Float64))
+def _spent(costs: Any, columns: Columns) -> tuple[dict[Any, float], About]:
+    """What each campaign cost, and the rows that nothing can be made of."""
+    must, own, amount = ("campaign_id", "amount"), named(columns, "costs"), nw.col("amount").cast(nw.Float64)
+    key = there(costs, ("cost_id",), own)
+    rules = {"infinite": ~amount.is_finite() & ~amount.is_null(), "negative": amount < 0}
+    opened = open_rows(
+        costs, "costs", needs=(*must, *key), must=must, rules=rules, key=key[0] if key else None, columns=own
+    )
+    frame = opened.rows(~CAMPAIGN.is_null()).with_columns(amount=amount)
     found = frames.rows(frame.group_by("campaign_id").agg(amount=nw.col("amount").sum()))
-    return {row["campaign_id"]: row["amount"] or 0.0 for row in found}
+    return {row["campaign_id"]: row["amount"] or 0.0 for row in found}, opened.tell(frames.row(opened.left_out()))
 
 
 def _attributed(margins: Frame, campaigns: list[Any]) -> tuple[Numbers, Numbers, Numbers, Any]:

@@ -265,6 +265,8 @@ def _orphans(table: str, frame: Frame, tables: Mapping[str, Frame]) -> Iterator[
             continue
         named = frame.select(_named=nw.col(name)).drop_nulls()
         there = tables[target].select(_named=nw.col(key)).drop_nulls().unique(subset=["_named"])
+        if named.collect_schema() != there.collect_schema():  # numbers here, text there: the same ids may be meant
+            named, there = (one.with_columns(nw.col("_named").cast(nw.String)) for one in (named, there))
         got = frames.row(named.select(of=nw.len()), named.join(there, on="_named", how="anti").select(rows=nw.len()))
         yield table, name, "orphan", int(got["rows"] or 0), int(got["of"] or 0)
 

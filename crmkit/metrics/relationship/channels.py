@@ -168,7 +168,7 @@ def two_way_share(
         mails = sends.rows(within(nw.col("delivered_at"), window)).with_columns(inbound=nw.lit(0.0))
         parts, sources = [*parts, _of_whom(mails, "send_id", by)], [contacts, sends]
     keys = ["who"] if by is None else ["who", "group"]
-    whole = nw.concat(parts, how="vertical").group_by(*keys).agg(y=nw.col("inbound").sum(), x=nw.len())
+    whole = frames.stacked(parts).group_by(*keys).agg(y=nw.col("inbound").sum(), x=nw.len())
     y, x = nw.col("y"), nw.col("x").cast(nw.Float64)
     part = Units(contacts, whole).sums(n=nw.lit(1.0), y=y, x=x, yy=y * y, xy=x * y, xx=x * x)
     others = [source.units().sums(_seen=nw.lit(1.0)) for source in sources[1:]]

@@ -100,7 +100,7 @@ def _first_invitations(links: Rows) -> Frame:
 
 def _net_sales(orders: Any, columns: Columns) -> Frame:
     """What each customer has paid so far, net of refunds."""
-    history = open_orders(orders, keep=("refund_amount",), must=("net_amount",), columns=columns)
+    history = open_orders(orders, keep=("refund_amount",), must=("net_amount",), columns=columns, amounts=True)
     tell(history)
     rows = history.rows()
     paid = nw.col("net_amount").cast(nw.Float64).fill_null(0.0)

@@ -86,7 +86,7 @@ def customer_timeline(
         mine = tickets.select("ticket_id").unique(subset=["ticket_id"], keep="any")
         log = _opened(given["ticket_events"], "ticket_events", ("ticket_id",), own.get("ticket_events"))
         parts += _entries(log.join(mine, on="ticket_id", how="inner"), "ticket_events")
-    whole = nw.concat(parts, how="vertical").filter(within(nw.col("at"), window))
+    whole = frames.stacked(parts).filter(within(nw.col("at"), window))
     return frames.give_back(whole.sort("at", "table", "event", "row_id"))
 
 

@@ -120,8 +120,9 @@ def referral_conversion_rate(
 ) -> Any:
     """Of the invitations of the window, how many led to a first order in time.
 
-    Later first orders do not count, so that old invitations have no more time than young ones. Only invitations that have been watched for the whole horizon are in the base: day `horizon_days` after the
-    invitation lies before `as_of`. How many were not is in `besides`.
+    Later first orders do not count, so that old invitations have no more time than young ones. Only invitations that
+    have been watched for the whole horizon are in the base: day `horizon_days` after the invitation lies before
+    `as_of`. How many were not is in `besides`.
 
     Args:
         referrals: One row per invitation: `referrer_customer_id`, `invited_at`, `first_order_at` (empty = none so far);

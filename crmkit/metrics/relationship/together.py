@@ -83,4 +83,4 @@ def stacked(parts: list[Frame]) -> Frame:
     first = parts[0]
     for part in parts[1:]:
         first, _ = same_ids(first, part)
-    return nw.concat([same_ids(first, part)[1] for part in parts], how="vertical")
+    return frames.stacked([same_ids(first, part)[1] for part in parts])

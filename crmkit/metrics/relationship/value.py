@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
-from crmkit import frames
+from crmkit import frames, reduction
 from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Sums, Window, means
 from crmkit.frames import Columns, Frame, Names, columns_of
@@ -88,9 +88,9 @@ def clv_historic(
     made = summarise(
         wanted, _mean, window, Definition("clv_historic"), by=by, unit="jpy", besides=("sales",) if by is None else ()
     )
-    if by is not None or not made.n:
+    if by is not None:
         return made
-    besides = {"sales_per_customer": made.besides["sales"] / made.n}
+    besides = {"sales_per_customer": made.besides["sales"] / made.n} if made.n else {}
     return replace(made, besides=besides, notes=(*made.notes, *notes))
 
 
@@ -213,12 +213,9 @@ def of_figures(worth: Callable[..., float], inputs: Sequence[Number], definition
 
 def once(frame: Frame, *keys: str) -> tuple[Frame, int]:
     """The rows with each key once, and how many that takes away."""
-    if len(keys) == 1:
-        again = frame.select(again=nw.len() - nw.col(*keys).n_unique())
-    else:
-        again = frame.group_by(*keys).agg(found=nw.len()).select(again=(nw.col("found") - 1).sum())
+    apart, again = reduction.once(frame, *keys)
     taken = int(frames.row(again)["again"] or 0)
-    return (frame.unique(subset=list(keys), keep="any") if taken else frame), taken
+    return (apart if taken else frame), taken
 
 
 def joined(left: Frame, right: Frame, on: str) -> Frame:

@@ -51,7 +51,8 @@ def continuation_rate(
     """Of the contracts whose nth delivery came due, how many got it.
 
     The nth delivery comes due (nth − 1) × `interval_days` after the contract began, whether or not it still ran then: a
-    contract cancelled after the first box stays in the base of the second.
+    contract cancelled after the first box stays in the base of the second. Which box was the nth nobody writes down: n
+    boxes have to be shipped by `as_of`, so one that was skipped is made up for by the next.
 
     Args:
         subscriptions: `subscription_id`, `customer_id`, `started_at`, `interval_days`.

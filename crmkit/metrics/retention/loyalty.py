@@ -190,7 +190,15 @@ def points_liability(
     y = nw.col("redeem")
     x, left = y + nw.col("expire"), nw.col("earn") - y - nw.col("expire")
     wanted = Units(history, customers).sums(
-        n=x > 0, y=y, x=x, yy=y * y, xy=y * x, xx=x * x, outstanding=nw.when(left > 0).then(left), overdrawn=left < 0
+        n=x > 0,
+        y=y,
+        x=x,
+        yy=y * y,
+        xy=y * x,
+        xx=x * x,
+        outstanding=nw.when(left > 0).then(left),
+        overdrawn=left < 0,
+        moved=nw.lit(1.0),
     )
 
     def liability(sums: Sums) -> Figures:
@@ -302,8 +310,10 @@ def _liability(sums: Sums, yen_per_point: float, expected: float | None) -> Figu
         learnt = replace(learnt, value=value, low=nan, high=nan, method="none")
     out = sums["outstanding"] * yen_per_point
     # with nothing outstanding nothing is owed, whatever the share
-    value, low, high = (np.where(out == 0, 0.0, end * out) for end in (learnt.value, learnt.low, learnt.high))
-    return Figures(value, low, high, sums["n"].astype(np.int64), value, np.full(len(out), np.nan), learnt.method)
+    ends = (np.where(out == 0, 0.0, end * out) for end in (learnt.value, learnt.low, learnt.high))
+    value, low, high = (np.where(sums["moved"] > 0, end, np.nan) for end in ends)
+    n = sums["n"].astype(np.int64)
+    return Figures(value, low, high, n, value, np.full(len(out), np.nan), learnt.method)
 
 
 def _check_values(yen_per_point: float, expected: float | None) -> None:
@@ -336,7 +346,10 @@ def _events(loyalty_events: Any, columns: Columns, by: str | None = None, points
     rules = {"no_customer": nw.col("customer_id").is_null(), "no_date": nw.col("occurred_at").is_null()}
     if points:
         moves = nw.col("kind").is_in(["earn", "redeem", "expire"])
-        rules |= {"no_points": POINTS.is_null() & moves, "negative": (POINTS < 0) & moves}
+        rules |= {
+            "no_points": (POINTS.is_null() | ~POINTS.cast(nw.Float64).is_finite()) & moves,
+            "negative": (POINTS < 0) & moves,
+        }
     opened = open_rows(
         loyalty_events, "loyalty_events", needs=needs, must=needs, rules=rules, key="loyalty_event_id", by=by,
         columns=columns,

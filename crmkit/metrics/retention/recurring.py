@@ -176,7 +176,7 @@ def recurring_revenue_share(
     window = time_window(start, end)
     one_of("basis", basis, ("either", "repeat", "subscription"))
     keep, must = ("refund_amount",), ("net_amount", *(["subscription_id"] if basis == "subscription" else []))
-    history = open_orders(orders, columns=columns, by=by, keep=(*keep, "subscription_id"), must=must)
+    history = open_orders(orders, columns=columns, by=by, keep=(*keep, "subscription_id"), must=must, amounts=True)
     bare = nw.col("net_amount").is_null()
     frame = history.frame.with_columns(counts=nw.col("counts") & ~bare)
     history = replace(history, frame=frame, reasons={**history.reasons, "no_amount": bare})

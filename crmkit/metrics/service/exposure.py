@@ -13,7 +13,7 @@ from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Estimate
 from crmkit.frames import Columns, Frame, day_number
-from crmkit.reduction import History, Rows, day_after_last, open_orders
+from crmkit.reduction import History, Rows, day_after_last, once, open_orders
 
 """Own column names of the first table by the model's, or of several: `{"tickets": {…}, "orders": {…}}`."""
 MERGE_SIGNS = ("status", "merged_into_ticket_id")
@@ -27,7 +27,7 @@ def valid_orders(orders: Any, *, by: str | None = None, columns: Columns = None)
     """
     history = open_orders(orders, columns=columns, by=by, keep=("order_id",))
     reasons = {name: breaks for name, breaks in history.reasons.items() if name != "no_customer"}
-    frame, again = _once(history.frame, "order_id")
+    frame, again = once(history.frame, "order_id")
     return Rows(frame, reasons, again, "orders")
 
 
@@ -41,21 +41,15 @@ def delivered(orders: Any, columns: Columns = None) -> Frame:
     found = frame.collect_schema()
     status = nw.col("status")
     cancelled = (status != "completed") & ~status.is_null() if "status" in found else nw.lit(False)
-    test = nw.col("is_test") if "is_test" in found else nw.lit(False)
-    once = frame.unique(subset=["order_id"], keep="any")
-    flags = {"_cancelled": cancelled.cast(nw.Int64), "_test": test.cast(nw.Int64), "_known": nw.lit(1)}
-    return once.select("order_id", "customer_id", "ordered_at", **flags)
+    test = nw.col("is_test").fill_null(False) if "is_test" in found else nw.lit(False)
+    each = frame.unique(subset=["order_id"], keep="any")
+    flags = {"_cancelled": cancelled.fill_null(False).cast(nw.Int64), "_test": test.cast(nw.Int64), "_known": nw.lit(1)}
+    return each.select("order_id", "customer_id", "ordered_at", **flags)
 
 
 def marked(name: str) -> nw.Expr:
     """Whether a mark that a left join may have brought is there: 1, not a flag, for pandas makes objects of flags."""
     return nw.col(name).fill_null(0) > 0
-
-
-def _once(frame: Any, key: str) -> tuple[Any, Any]:
-    """Each key once, and one row with how many rows that takes away."""
-    again = frame.select(again=nw.len() - nw.col(key).n_unique())
-    return frame.unique(subset=[key], keep="any"), again
 
 
 def is_merged(found: Collection[str]) -> nw.Expr:

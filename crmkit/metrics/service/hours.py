@@ -104,7 +104,7 @@ def business_minutes(
     opening = open_hours(business_hours, holidays, calendar)
     for column in (start, end):  # for its checks
         frames.open_table(table, "tickets", needs=("created_at",), columns={"created_at": column})
-    whole: Any = nw.from_native(table)
+    whole: Any = frames.as_frame(table)
     kept = [column for column in whole.collect_schema() if column != name]
     whole = whole.with_columns(_from=_plain(whole, start), _to=_plain(whole, end))
     whole = whole.with_row_index("_row") if isinstance(whole, nw.DataFrame) else whole
@@ -285,7 +285,7 @@ def _week(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[Interval, ...], ...]
     for row in rows:
         opens, closes = _second_of_day(row["open_time"]), _second_of_day(row["close_time"])
         weekday = row["weekday"]
-        if weekday is None or int(weekday) not in range(7) or opens >= closes:
+        if weekday is None or weekday not in range(7) or opens >= closes:
             raise ParameterError(
                 "opening_hours", weekday=weekday, open_time=row["open_time"], close_time=row["close_time"]
             )

@@ -13,7 +13,7 @@ from crmkit import frames
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Sums, Window, ratios, shares
 from crmkit.frames import Columns, Frame, Names, columns_of, period_start
 from crmkit.metrics.service.exposure import delivered, marked
-from crmkit.reduction import Rows, Units, needed, one_of, open_rows, summarise, time_window, within
+from crmkit.reduction import Rows, Units, needed, once, one_of, open_rows, summarise, time_window, within
 
 When = Any
 CRITERIA = ("courtesy", "listening", "empathy", "sincerity", "apology", "solution", "explanation")
@@ -326,9 +326,7 @@ def open_lines(
     items = open_rows(
         order_items, "order_items", needs=needs, must=flags, by=by, columns=columns_of(columns, "order_items", TABLES)
     )
-    key = ["order_id", "line_no"]
-    again = items.frame.group_by(*key).agg(n=nw.len()).select(again=(nw.col("n") - 1).sum())
-    frame = items.frame.drop("counts").unique(subset=key, keep="any")
+    frame, again = once(items.frame.drop("counts"), "order_id", "line_no")
     quantity = nw.col("quantity").cast(nw.Float64) if "quantity" in frame.collect_schema() else nw.lit(1.0)
     frame = frame.with_columns(units=quantity)
     reasons = {

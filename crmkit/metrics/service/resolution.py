@@ -14,7 +14,7 @@ from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, bare, means, shares
 from crmkit.frames import Frame, Names, columns_of, day_number
 from crmkit.metrics.service.exposure import MERGE_SIGNS, above_zero, hours_between, is_merged, marked
-from crmkit.metrics.service.tickets import AT, KIND, Desk, held, into_solved, open_log, open_tickets, out_of_solved
+from crmkit.metrics.service.tickets import AT, KIND, Desk, into_solved, once, open_log, open_tickets, out_of_solved
 from crmkit.reduction import (
     Units,
     one_of,
@@ -154,10 +154,13 @@ def first_contact_resolution_rate(
     reopened, again = nw.col("reopens") > 0, marked("_again")
     apart = {"reopened": watched & reopened, "came_again": watched & again, "too_young": ~watched}
     definition = Definition("first_contact_resolution_rate.no_repeat", {"repeat_days": days})
-    with held(cast("Desk", opened.source)) as desk:  # its tickets are looked at twice
+
+    def figure(desk: Desk) -> Any:
         frame = _with_repeats(desk.units().frame, days).filter(within(CREATED, window) & ~SOLVED_AT.is_null())
         sums = Units(desk, frame).sums(above=watched & ~reopened & ~again, below=watched, **apart)
         return summarise(sums, _share, window, definition, by=by, besides=tuple(apart))
+
+    return once(cast("Desk", opened.source), figure)  # its tickets are looked at twice
 
 
 def reopen_rate(
@@ -242,8 +245,9 @@ def transfers_per_ticket(
     Args:
         tickets, ticket_events, start, end, as_of, by, columns: As for `one_touch_resolution_rate`.
         counted: "assignments" = changes of the assignment from somebody (or a team) to somebody else, after the first;
-            a ticket put back and taken up later is no such change, since nobody handed it to anybody. "commenters" = different agents who commented, publicly or not (dbt_zendesk's ticket handoffs: 1 = nobody
-            handed over); needs `actor_id` in the log.
+            a ticket put back and taken up later is no such change, since nobody handed it to anybody. "commenters" =
+            different agents who commented, publicly or not (dbt_zendesk's ticket handoffs: 1 = nobody handed over);
+            needs `actor_id` in the log.
 
     Returns:
         An `Estimate` in times per ticket with Student's interval, NaN without tickets; `besides` counts the tickets

@@ -232,17 +232,17 @@ def held(desk: Desk) -> Iterator[Desk]:
         native.query("_crmkit_source", f"CREATE TEMP TABLE {name} AS SELECT * FROM _crmkit_source")
         kept = native.query("_crmkit_source", f"SELECT * FROM temp.{name}")
         try:
-            yield replace(desk, frame=_frame(kept))
+            yield replace(desk, frame=frames.as_frame(kept))
         finally:
             native.query("_crmkit_source", f"DROP TABLE temp.{name}")
     elif frame.implementation.is_pyspark():
         kept = native.cache()
         try:
-            yield replace(desk, frame=_frame(kept))
+            yield replace(desk, frame=frames.as_frame(kept))
         finally:
             kept.unpersist()
     else:
-        yield replace(desk, frame=_frame(native.collect().lazy())) if isinstance(frame, nw.LazyFrame) else desk
+        yield replace(desk, frame=frames.as_frame(native.collect().lazy())) if isinstance(frame, nw.LazyFrame) else desk
 
 
 def once(desk: Desk, figure: Callable[[Desk], Any]) -> Any:
@@ -251,13 +251,8 @@ def once(desk: Desk, figure: Callable[[Desk], Any]) -> Any:
         made = figure(kept)
         if not desk.frame.implementation.is_duckdb() or isinstance(made, Estimate):
             return made
-        small = frames.fetch(_frame(made))
+        small = frames.fetch(frames.as_frame(made))
     return frames.give_back(frames.same_kind(desk.frame, small))
-
-
-def _frame(native: Any) -> Frame:
-    frame: Frame = nw.from_native(native)
-    return frame
 
 
 def _kinds_of(facts: Collection[str]) -> tuple[str, ...]:

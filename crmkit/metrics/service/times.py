@@ -296,7 +296,7 @@ def wait_band(
         band = nw.when(wait <= high).then(nw.lit(f"{low:0{width}.0f}-{high:0{width}.0f}")).otherwise(band)
     waits = units.frame.filter(~wait.is_null()).select(_ticket="ticket_id", **{name: band})
     frames.open_table(survey_responses, "survey_responses", needs=("ticket_id",), must=("ticket_id",))  # for its checks
-    whole: Any = nw.from_native(survey_responses)
+    whole: Any = frames.as_frame(survey_responses)
     kept = [column for column in whole.collect_schema() if column != name]
     eager = isinstance(whole, nw.DataFrame)
     whole = whole.select(*kept).with_row_index("_row") if eager else whole.select(*kept)

@@ -297,9 +297,8 @@ def backlog_by_day(
     born = units.frame.select("ticket_id", "created_at")
     moves = log.frame.join(born, on="ticket_id", how="inner").filter(AT >= CREATED)
     one = nw.lit(1)
-    moved = moves.select(
-        day=frames.day_number(AT), solved=nw.when(into_solved()).then(one), reopened=nw.when(out_of_solved()).then(one)
-    )
+    solved, reopened = (nw.when(met).then(one) for met in (into_solved(), out_of_solved()))
+    moved = moves.select(day=frames.day_number(AT), solved=solved, reopened=reopened)
     came = born.select(day=frames.day_number(CREATED), created=one)
     flows = [
         frames.rows(came.group_by("day").agg(nw.col("created").sum())),
