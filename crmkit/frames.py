@@ -110,7 +110,7 @@ def open_table(
     if extra is not None:
         if extra not in found:
             raise _missing(table, extra, found)
-        picked.append(_settled(nw.col(extra), found[extra]).alias("group"))
+        picked.append(_read(frame, extra, found[extra]).alias("group"))
     if not picked:
         raise _missing(table, own.get(needs[0], needs[0]), found)
     return frame.select(*picked)
@@ -300,9 +300,7 @@ def _one_connection() -> Iterator[None]:
 
 def _checked(frame: Frame, table: str, name: str, source: str, dtype: Any, kind: Kind) -> nw.Expr | nw.Series[Any]:
     """The column under its model name, after a look at its type."""
-    column = _settled(nw.col(source), dtype)
-    if frame.implementation.is_pyarrow() and dtype == nw.String:
-        column = column.cast(nw.String)  # PyArrow joins no string with its large ones, which narwhals calls the same
+    column = _read(frame, source, dtype)
     if not _fits(dtype, kind):
         if _is_empty(frame, source, dtype):
             return nw.when(~column.is_null()).then(nw.lit(None, _PLAIN[kind])).alias(name)
@@ -347,10 +345,15 @@ def _flags_with_gaps(frame: Frame, source: str) -> nw.Series[Any] | None:
     return cast("nw.Series[Any]", nw.from_native(column.astype("boolean"), series_only=True))
 
 
-def _settled(column: nw.Expr, dtype: Any) -> nw.Expr:
+def _read(frame: Frame, source: str, dtype: Any) -> nw.Expr:
     """A column of one plain type: grouping turns mixed objects into numbers, and categories have no least one."""
+    column = nw.col(source)
     if isinstance(dtype, nw.Object | nw.Categorical | nw.Enum):
         return column.cast(nw.String)
+    if dtype == nw.String:
+        # PyArrow joins no string with its large ones, and of pandas' objects narwhals looks at the first few only
+        mixed = frame.implementation.is_pandas() and frame.to_native()[source].dtype == object
+        return column.cast(nw.String) if mixed or frame.implementation.is_pyarrow() else column
     return column.fill_nan(None) if dtype.is_float() else column
 
 

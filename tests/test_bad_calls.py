@@ -30,7 +30,12 @@ from tests.calls import CALLS, world
 CALCULATORS = {"clv_formula", "cac_payback_months", "japanese_holidays"}  # without tables
 ECHOES = {"customer_timeline", "business_minutes", "wait_band"}  # show the table's own values
 LISTS = {*ECHOES, "validate_tables", "field_completeness", "rate"}  # look at the rows as they are
-TYPED_BY_NO_DAY = {"targeting_lift", "cumulative_gains", "rate", "defect_rate", "escape_rate", "validate_tables"}
+WITHOUT_A_DAY = {
+    "association_lift", "cumulative_gains", "defect_rate", "escape_rate", "pareto", "rate", "targeting_lift",
+    "validate_tables",
+}  # fmt: skip
+# ids order the events of one instant, and the two of a pair; and the timeline is of one id
+ORDERED_BY_IDS = {"next_reply_time", "association_lift", "customer_timeline"}
 # saves much of the time by not looking for ids that come twice; `crmkit.load` takes them out
 NOT_LOOKED_FOR = {"rfm", "segment_summary"}
 TABLES = sorted(set(CALLS) - CALCULATORS)
@@ -71,10 +76,6 @@ def _all(name: str, table: Table) -> Table:
 
 def _as_floats(name: str, table: Table) -> Table:
     return _nulls(name, table, lambda column: not column.required, float)
-
-
-def _as_objects(name: str, table: Table) -> Table:
-    return _nulls(name, table, lambda column: not column.required, object)
 
 
 def _years_before(_: str, table: Table) -> Table:
@@ -119,8 +120,9 @@ def _backwards(name: str, table: Table) -> Table:
     return table.assign(**{c: table[first[0]].where(table[c].notna()) - pd.Timedelta(days=3) for c in later})
 
 
-def _off_scale(name: str, table: Table) -> Table:
-    made = table.copy()
+def _misplaced(name: str, table: Table) -> Table:
+    """Backwards in time, and scores off their scale."""
+    made = _backwards(name, table)
     for column in _columns(name, table, "integer", "number"):
         if column.name in ("score", "rating", "sentiment_score") and table[column.name].dtype.kind in "iuf":
             new = table[column.name].to_numpy(float, copy=True)
@@ -135,8 +137,7 @@ def _zoned(_: str, table: Table) -> Table:
 
 KINDS = {
     "empty": _empty, "one_row": _one_row, "optional": _optional, "all": _all, "as_floats": _as_floats,
-    "as_objects": _as_objects, "years_before": _years_before, "twice": _twice, "mixed": _mixed,
-    "infinite": _infinite, "backwards": _backwards, "off_scale": _off_scale,
+    "years_before": _years_before, "twice": _twice, "mixed": _mixed, "infinite": _infinite, "misplaced": _misplaced,
 }  # fmt: skip
 SPOILED: dict[tuple[int, str], Mapping[str, Table]] = {}
 
@@ -190,10 +191,18 @@ def sound(made: Any, *, echo: bool = False) -> None:
         assert isinstance(made, CrmkitError), made
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cache
+def answer(name: str, kind: str) -> Any:
+    """What the metric gives of its spoiled world."""
+    return told(name, spoiled(name, kind))
+
+
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_of_spoiled_tables_is_sound(name, kind):
-    made = told(name, spoiled(name, kind))
+    if name == "validate_tables" and kind not in ("empty", "as_floats", "mixed"):
+        return  # slow, and made for such tables: they are tried where it is
+    made = answer(name, kind)
     sound(made, echo=name in ECHOES)
     if isinstance(made, crmkit.Estimate):
         if kind == "empty":
@@ -223,17 +232,16 @@ def numbers(made: Any) -> dict[str, float]:
 @pytest.mark.parametrize("kind", ["twice", "mixed"])
 @pytest.mark.parametrize("name", TABLES)
 def test_repeated_rows_and_ids_of_two_types_change_no_figure(name, kind):
-    if name == "validate_tables" or (kind == "twice" and name in LISTS | NOT_LOOKED_FOR):
+    if name == "validate_tables" or name in (LISTS | NOT_LOOKED_FOR if kind == "twice" else ORDERED_BY_IDS):
         return
-    # the ties of a customer's order in the tables are broken by the ids themselves
-    wanted, got = numbers(whole(name)), numbers(told(name, spoiled(name, kind)))
+    wanted, got = numbers(whole(name)), numbers(answer(name, kind))
     assert got == pytest.approx(wanted, nan_ok=True, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_instants_with_a_zone_are_refused_with_the_columns_name(name):
     made = told(name, spoiled(name, "zoned"))
-    if name in TYPED_BY_NO_DAY:
+    if name in WITHOUT_A_DAY:
         assert not isinstance(made, CrmkitError)
         return
     assert isinstance(made, WrongType)
@@ -252,16 +260,16 @@ def test_instants_with_a_zone_are_refused_with_the_columns_name(name):
         ("net_sales", "infinite", "infinite"), ("net_sales", "twice", "same_key"), ("net_sales", "all", "no_date"),
         ("cac", "infinite", "negative"), ("campaign_roi", "infinite", "infinite"),
         ("campaign_roi", "twice", "same_key"),
-        ("csat", "off_scale", "off_scale"), ("nps", "off_scale", "off_scale"), ("ces", "off_scale", "off_scale"),
+        ("csat", "misplaced", "off_scale"), ("nps", "misplaced", "off_scale"), ("ces", "misplaced", "off_scale"),
         ("net_revenue_retention", "infinite", "infinite"), ("redemption_rate", "infinite", "no_points"),
-        ("defect_rate", "infinite", "no_quantity"), ("churn_rate", "backwards", "impossible_dates"),
-        ("survival_rate", "backwards", "impossible_dates"), ("survival_rate", "twice", "same_key"),
-        ("first_resolution_time", "backwards", "out_of_order"), ("lead_conversion_days", "backwards", "out_of_order"),
+        ("defect_rate", "infinite", "no_quantity"), ("churn_rate", "misplaced", "impossible_dates"),
+        ("survival_rate", "misplaced", "impossible_dates"), ("survival_rate", "twice", "same_key"),
+        ("first_resolution_time", "misplaced", "out_of_order"), ("lead_conversion_days", "misplaced", "out_of_order"),
         ("repeat_rate", "all", "no_customer"), ("first_resolution_time", "all", "no_id"),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_count_are_told_with_their_reason(name, kind, reason):
-    made = told(name, spoiled(name, kind))
+    made = answer(name, kind)
     assert made.excluded.get(reason, 0) > 0, dict(made.excluded)
 
 
@@ -289,7 +297,7 @@ def _duckdb() -> Callable[[pa.Table], Any]:
 def test_spoiled_tables_give_the_same_on_other_engines(name, kind, engine):
     make = _duckdb() if engine == "duckdb" else pl.from_arrow
     tables = {each: make(pa.Table.from_pandas(table)) for each, table in spoiled(name, kind).items()}
-    wanted, got = told(name, spoiled(name, kind)), told(name, tables)
+    wanted, got = answer(name, kind), told(name, tables)
     if isinstance(wanted, crmkit.Estimate):
         sound(got)
         assert numbers(got) == pytest.approx(numbers(wanted), nan_ok=True, rel=1e-9)

@@ -174,7 +174,7 @@ def test_what_makes_no_sense_is_refused():
             rating_summary(HEARD, **wrong)
     with pytest.raises(ParameterError, match="neutral_within"):
         net_sentiment(HEARD, neutral_within=2)
-    with pytest.raises(ParameterError, match="by table"):
+    with pytest.raises(MissingColumn, match="会員番号"):
         review_rate(HEARD, ORDERS, columns={"customer_id": "会員番号"})
     with pytest.raises(ParameterError, match="count"):
         topic_counts(HEARD.assign(count=1), by="count")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -315,16 +313,14 @@ def test_no_value_is_said_in_the_picture(salon):
     assert [word.get_text() for word in axes.texts] == ["no customers"]
 
 
-# --- speed and size
+# --- size
 
 
-def test_two_hundred_thousand_customers_are_fitted_quickly():
+def test_two_hundred_thousand_customers_are_fitted():
     summary = lived(1, 200_000, 0)
     table = summary.table.assign(recency=lambda t: np.floor(t["recency"] * 7) / 7, T=lambda t: np.floor(t["T"] * 7) / 7)
     summary = Summary(table.assign(recency=table[["recency", "T"]].min(axis=1)), "week")
-    begun = time.perf_counter()
     model = models.bg_nbd(summary)
-    assert time.perf_counter() - begun < 3  # 0.4 s on two free cores
     assert model.intervals["r"][0] < model.params["r"] < model.intervals["r"][1]
 
 

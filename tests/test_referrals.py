@@ -243,7 +243,7 @@ def test_what_makes_no_sense_is_refused():
         referral_conversion_rate(INVITED, horizon_days=0)
     with pytest.raises(MissingColumn, match="first_order_at"):
         referral_conversion_rate(INVITED.drop(columns="first_order_at"), horizon_days=30)
-    with pytest.raises(ParameterError, match="by table"):
+    with pytest.raises(ParameterError, match="speaks of the table"):
         k_factor(INVITED, ORDERS, horizon_days=30, columns={"referral": {}}, **MARCH)
 
 
