@@ -23,6 +23,7 @@ from crmkit.models.fitting import Numbers
 SHIFT = {"bg_nbd": 0, "mbg_nbd": 1}
 NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
 # So near to a point where the formula is 0 ÷ 0 it is taken from both sides, so far away
+TINY = 1e-12
 NEAR, AROUND = 1e-5, 1e-4
 MOST, QUANTILES = 100.0, 64
 
@@ -115,7 +116,8 @@ def orders_if_alive(theta: Numbers, x: Any, T: Any, horizon: Any, shift: int) ->
 
     def formula(a: Numbers | float) -> Numbers:
         total = a + b + shift - 1
-        return np.asarray((total + x) / (a - 1) * -_expm1_product(a, z, hyp2f1(total - r, a - 1, total + x, z)))
+        first = total - r if abs(total - r) > TINY else 0.0  # SciPy has no number where rounding alone leaves it off 0
+        return np.asarray((total + x) / (a - 1) * -_expm1_product(a, z, hyp2f1(first, a - 1, total + x, z)))
 
     if max(r, a) > MOST:
         return _over_leaving(r, alpha, a, b + shift, x, T, horizon)
