@@ -19,7 +19,7 @@ from crmkit.metrics.management.targeting import cumulative_gains, targeting_lift
 from crmkit.simulator.engine import live
 from crmkit.simulator.scenario import scenario
 from crmkit.simulator.shop import open_shop
-from tests.one_shop import together
+from tests.joined import together
 from tests.test_engine import buyers
 
 NO = None

@@ -15,7 +15,7 @@ from crmkit.intervals import poisson, wilson
 from crmkit.metrics.service.complaints import complaint_rate, recovery_effect, silent_dissatisfaction_rate
 from crmkit.plots.quality import plot_recovery_effect
 from crmkit.texts import in_language
-from tests.one_shop import together
+from tests.joined import together
 
 
 def dated(frame: pd.DataFrame) -> pd.DataFrame:

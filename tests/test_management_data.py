@@ -15,7 +15,7 @@ import crmkit
 from crmkit.errors import MissingColumn, ParameterError, RowsLeftOut
 from crmkit.metrics.management.data import consent_rate, field_completeness, validate_tables
 from crmkit.metrics.management.matching import duplicate_rate, match_customers, match_precision_recall
-from tests.one_shop import together
+from tests.joined import together
 
 PEOPLE = pd.DataFrame(
     {

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import crmkit
 from crmkit.errors import MissingColumn, ParameterError, RowsLeftOut
 from crmkit.metrics.management.offers import association_lift, cross_sell_rate, offer_acceptance_rate, upsell_rate
-from tests.one_shop import together
+from tests.joined import together
 
 BOUGHT = [
     ("1", "A", "2026-01-10", "store", "completed", ["cut"]),

@@ -14,7 +14,7 @@ from crmkit.intervals import rate_ratio
 from crmkit.metrics.service.problems import days_to_root_cause, pareto, recurrence_rate, root_cause_rate
 from crmkit.plots.quality import plot_pareto, plot_recurrence_rate
 from crmkit.texts import in_language
-from tests.one_shop import together
+from tests.joined import together
 
 PROBLEMS = pd.DataFrame(
     {

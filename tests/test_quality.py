@@ -14,7 +14,7 @@ from crmkit.intervals import ratio_of_sums, wilson
 from crmkit.metrics.service.quality import CRITERIA, defect_chart, defect_rate, escape_rate, qa_score
 from crmkit.plots.quality import plot_defect_rate, plot_qa_score
 from crmkit.texts import in_language
-from tests.one_shop import together
+from tests.joined import together
 
 REVIEWS = pd.DataFrame(
     {

@@ -19,7 +19,7 @@ from crmkit.metrics.service.resolution import (
     reopen_rate,
     transfers_per_ticket,
 )
-from tests.one_shop import together
+from tests.joined import together
 
 APRIL = "2026-04-01"
 TICKETS = pd.DataFrame(

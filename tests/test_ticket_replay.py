@@ -13,7 +13,7 @@ from crmkit import frames
 from crmkit.errors import MissingColumn, RowsLeftOut
 from crmkit.metrics.service.tickets import FACTS, held, open_tickets
 from tests.desk import events, instants, tickets
-from tests.one_shop import together
+from tests.joined import together
 
 DESK = tickets(
     ("T1", "2026-03-06 17:30"), ("T2", "2026-03-06 09:00"), ("T3", "2026-03-06 10:00"), ("T4", "2026-03-06 11:00"),

@@ -21,7 +21,7 @@ from crmkit.metrics.service.durations import (
 from crmkit.metrics.service.hours import business_minutes
 from crmkit.metrics.service.times import complaint_ack_time, first_reply_time, next_reply_time, wait_band
 from tests.desk import WEEK, events, tickets
-from tests.one_shop import together
+from tests.joined import together
 
 # Friday evening to Tuesday: metrics.md calls it "one data set, many numbers"
 TICKET = tickets(("T1", "2026-03-06 17:30"), kind="complaint", channel="email")

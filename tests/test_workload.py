@@ -16,7 +16,7 @@ from crmkit.metrics.service.workload import backlog, backlog_age, backlog_by_day
 from crmkit.plots.service import plot_backlog, plot_backlog_age, plot_first_reply_time, plot_sla_attainment_rate
 from crmkit.texts import in_language
 from tests.desk import WEEK, events, instants, tickets
-from tests.one_shop import together
+from tests.joined import together
 
 DESK = tickets(
     ("T1", "2026-03-02 09:00"), ("T2", "2026-03-02 10:00"), ("T3", "2026-03-03 09:00"), ("T4", "2026-03-06 17:30"),
