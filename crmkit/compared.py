@@ -81,7 +81,7 @@ class Variants(Sequence[Variant]):
 
 
 def definitions(name: str) -> Variants:
-    """All formulas that go by a metric's name, or are taken for it.
+    """All formulas that go by a metric's name, or are taken for it, such as the gap between members and others.
 
     Args:
         name: A metric, e.g. "repeat_rate".
@@ -94,7 +94,7 @@ def definitions(name: str) -> Variants:
 
     Examples:
         >>> [one.id for one in definitions("retention_rate")]
-        ['retention_rate.activity', 'retention_rate.contract']
+        ['retention_rate.activity', 'retention_rate.contract', 'member_retention_gap.association']
     """
     found = [one for one in _variants() if name in (one.family, one.metric)]
     if not found:
