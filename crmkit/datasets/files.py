@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from crmkit.datasets.source import Misfit, Source
 from crmkit.errors import EmptyTable, UnreadableFile
 
 TEXT_FILES = (".csv", ".tsv", ".txt")
@@ -32,39 +33,6 @@ _OTHER_FORMATS = (
     (b"SQLite format 3", "SQLite"),
 )
 _OTHER_TEXTS = ((b"<!doctype", "HTML"), (b"<html", "HTML"), (b"<?xml", "XML"), (b"{", "JSON"), (b"[{", "JSON"))
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """A line with more or fewer fields than the header."""
-
-    line: int
-    fields: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a file holds. `lines` says where each row stands in it (in Parquet: its number), the first line being 1."""
-
-    path: Path
-    encoding: str | None
-    delimiter: str | None
-    headers: tuple[str, ...]
-    columns: tuple[pa.ChunkedArray, ...]
-    lines: np.ndarray
-    misfits: tuple[Misfit, ...] = ()
-    blank_lines: int = 0
-
-    @property
-    def name(self) -> str:
-        """The file's name without its folder."""
-        return self.path.name
-
-    @property
-    def rows_read(self) -> int:
-        """Rows of the file, those with a wrong number of fields among them."""
-        return len(self.lines) + len(self.misfits)
 
 
 def open_file(path: Path) -> Source:
@@ -101,7 +69,7 @@ def _open_parquet(path: Path) -> Source:
         table = pyarrow.parquet.read_table(path)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UnreadableFile("not_parquet", file=path) from None
-    return Source(path, None, None, tuple(table.column_names), tuple(table.columns), np.arange(1, table.num_rows + 1))
+    return Source(path.name, tuple(table.column_names), tuple(table.columns), np.arange(1, table.num_rows + 1))
 
 
 def _open_text(path: Path) -> Source:
@@ -240,7 +208,7 @@ def _numbered(
         )  # fmt: skip
     kept = columns if not blank.any() else [column.filter(pa.array(~blank)) for column in columns]
     n_blank = int(blank.sum()) + len(odd) - len(misfits)
-    return Source(path, encoding, delimiter, headers, tuple(kept), lines[fits][~blank], misfits, n_blank)
+    return Source(path.name, headers, tuple(kept), lines[fits][~blank], encoding, delimiter, misfits, n_blank)
 
 
 def _misfits(odd: list[_Odd], lines: np.ndarray, delimiter: str) -> Iterator[Misfit]:

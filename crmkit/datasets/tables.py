@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crmkit.datasets.files import Source
 from crmkit.datasets.problems import Action, Problem, Reasons
+from crmkit.datasets.source import Source
 from crmkit.datasets.values import CODE, FAULTS, Mask, Reading, Values, as_text, read_column
 from crmkit.errors import EmptyTable, MissingColumn, ParameterError, UnreadableFile, WrongType
 from crmkit.schema import Column, Table
