@@ -387,6 +387,12 @@ def once(frame: Frame, *key: str) -> tuple[Frame, Frame]:
     return nw.concat([known.unique(subset=list(key), keep="any"), frame.filter(nameless)], how="vertical"), counted
 
 
+def without_repeats(frame: Frame, *key: str) -> tuple[Frame, Frame | None]:
+    """As `once`; where no key is met twice the rows as they are, and `None`: nothing is copied."""
+    apart, again = once(frame, *key)
+    return (apart, again) if frames.row(again)["again"] else (frame, None)
+
+
 def open_orders(
     orders: Any,
     *,
@@ -421,8 +427,8 @@ def _without_repeats(history: History, key: str | None = None) -> History:
     """Without the rows whose key was met before; nothing is copied where there are none."""
     if key is None:
         return history
-    frame, again = once(history.frame, key)
-    return replace(history, frame=frame, again=again) if frames.row(again)["again"] else history
+    frame, again = without_repeats(history.frame, key)
+    return replace(history, frame=frame, again=again)
 
 
 def _history(frame: Frame, table: str, rules: Mapping[str, nw.Expr], keep: tuple[str, ...] = KEPT) -> History:

@@ -6,12 +6,14 @@ import inspect
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from crmkit import frames, metrics
 from crmkit.errors import CrmkitError, ParameterError
+from crmkit.estimate import Estimate
 from crmkit.reduction import one_of, time_window
 from crmkit.texts import text
 
@@ -89,33 +91,67 @@ def kpi_summary(tables: Mapping[str, Any], *, theme: str, start: Any, end: Any) 
         >>> dict(zip(table["metric"], table["value"]))["repeat_rate"]
         0.5
     """
-    one_of("theme", theme, tuple(ASKED))
-    window = time_window(start, end)
-    if not tables:
-        raise ParameterError("needed", metric="kpi_summary", parameter="tables")
-    rows = [_row(ask, tables, {"start": window.start, "end": window.end, "as_of": window.end}) for ask in ASKED[theme]]
+    found = figures(tables, theme=theme, start=start, end=end)
+    rows = [_row(figure) for figure in found]
     first = frames.as_frame(next(iter(tables.values())))
     names = ("metric", "label", *NUMBERS, "unit", "note")
     columns = {name: np.array([row[name] for row in rows], float if name in NUMBERS else object) for name in names}
     return frames.give_back(frames.same_kind(first, frames.table(first, columns)))
 
 
-def _row(ask: Ask, tables: Mapping[str, Any], window: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure of a theme: the estimate, or in `why_not` why there is none."""
+
+    metric: str
+    estimate: Estimate | None
+    why_not: str = ""
+
+    @property
+    def note(self) -> str:
+        """Why there is no number, or what there is to know about it."""
+        if self.estimate is None:
+            return self.why_not
+        made = self.estimate
+        notes = [*(str(told) for told in made.notes), *([text("estimate.small", n=made.n)] if made.is_small else [])]
+        return " ".join(notes)
+
+
+def figures(tables: Mapping[str, Any], *, theme: str, start: Any, end: Any) -> list[KeyFigure]:
+    """The key figures of one theme as `kpi_summary` shows them, each with all that is known about it.
+
+    Raises:
+        ParameterError: as for `kpi_summary`.
+    """
+    one_of("theme", theme, tuple(ASKED))
+    window = time_window(start, end)
+    if not tables:
+        raise ParameterError("needed", metric="kpi_summary", parameter="tables")
+    given = {"start": window.start, "end": window.end, "as_of": window.end}
+    return [_figure(ask, tables, given) for ask in ASKED[theme]]
+
+
+def _figure(ask: Ask, tables: Mapping[str, Any], window: Mapping[str, Any]) -> KeyFigure:
     """One figure, or why there is none."""
     name, needs, fixed = ask
-    none = {"metric": name, "label": name, **dict.fromkeys(NUMBERS, math.nan), "n": 0, "unit": ""}
     missing = [table for table in needs if table not in tables]
     if missing:
-        return none | {"note": text("scorecard.no_table", tables=", ".join(missing))}
+        return KeyFigure(name, None, text("scorecard.no_table", tables=", ".join(missing)))
     make = metrics.metric(name)
     known = inspect.signature(make).parameters
     given = {parameter: value for parameter, value in window.items() if parameter in known}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said in the note
-            made = make(*(tables[table] for table in needs), **given, **fixed)
+            return KeyFigure(name, make(*(tables[table] for table in needs), **given, **fixed))
     except CrmkitError as error:
-        return none | {"note": str(error)}
-    notes = [*(str(told) for told in made.notes), *([text("estimate.small", n=made.n)] if made.is_small else [])]
-    figure = {key: getattr(made, key) for key in NUMBERS}
-    return {"metric": name, "label": made.label, **figure, "unit": made.unit, "note": " ".join(notes)}
+        return KeyFigure(name, None, str(error))
+
+
+def _row(figure: KeyFigure) -> dict[str, Any]:
+    """The row of one figure."""
+    row = {"metric": figure.metric, "label": figure.metric, **dict.fromkeys(NUMBERS, math.nan), "n": 0, "unit": ""}
+    made = figure.estimate
+    if made is not None:
+        row |= {key: getattr(made, key) for key in NUMBERS} | {"label": made.label, "unit": made.unit}
+    return row | {"note": figure.note}

@@ -179,8 +179,8 @@ def test_amounts_as_people_write_them(text, number):
         ("2024-04-01 10:60", None),
         ("2024-04", None),
         ("2024", None),
-        ("令和6年4月1日", None),
-        ("April 1, 2024", None),
+        ("令和6年4月1日", "2024-04-01"),
+        ("April 1, 2024", "2024-04-01"),
         ("2024-04-01 10:05 JST", None),
     ],
 )

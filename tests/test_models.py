@@ -16,7 +16,8 @@ import crmkit
 from crmkit import frames, models
 from crmkit.errors import CannotFit, DoubtfulFit
 from crmkit.models import btyd, spending
-from crmkit.models.fitting import maximise, slopes
+from crmkit.models.buying import STARTS
+from crmkit.models.fitting import curvature, maximise, slopes
 from crmkit.models.summary import Summary
 from crmkit.plots import png, style
 from crmkit.plots.models import plot_clv_btyd, plot_expected_orders, plot_p_alive
@@ -149,6 +150,10 @@ def test_slopes_of_the_likelihood_are_its_differences(shift):
         scaled = theta + np.array([0, np.log(loss.scale), 0, 0])
         each = btyd.log_likelihood(scaled, seen.x, seen.tx, seen.T, shift)
         assert -value * 500 - seen.x.sum() * np.log(loss.scale) == pytest.approx(seen.people @ each)
+        again, same, curve = loss.curved(theta)
+        assert again == value
+        assert same == pytest.approx(slope)
+        assert curve == pytest.approx(curvature(loss, theta), rel=1e-5, abs=1e-7)
 
 
 def test_slopes_of_the_spending_likelihood_are_its_differences():
@@ -342,6 +347,38 @@ def test_the_search_says_when_it_ends_nowhere():
         maximise(lambda theta: (np.nan, np.ones(2)), [(1.0, 1.0)], 10, "x")
     with pytest.raises(CannotFit, match="leads nowhere"):  # the slope is not that of the loss
         maximise(lambda theta: (float(theta @ theta), 1 - theta), [(1.0, 1.0)], 10, "x")
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_both_ways_up_lead_to_the_same_place(shift):
+    loss = btyd.MeanLoss(lived(3, 4_000, shift).histories()[1], shift)
+    slow = maximise(loss, STARTS, 4_000, "x")
+    asked = []
+    quick = maximise(loss, STARTS, 4_000, "x", curved=lambda theta: asked.append(theta) or loss.curved(theta))
+    assert quick.theta == pytest.approx(slow.theta, abs=1e-6)
+    assert quick.covariance == pytest.approx(slow.covariance, rel=1e-4)
+    assert quick.loss == pytest.approx(slow.loss, rel=1e-12)
+    assert len(asked) < 15
+
+
+def bowl(centre, least, steep=1.0):
+    """A loss with its slope and curvature, about one parameter."""
+    return lambda theta: (
+        float(least + steep * (theta[0] - centre) ** 2 / 2), steep * (theta - centre), np.full((1, 1), steep)
+    )  # fmt: skip
+
+
+def test_a_vague_maximum_is_held_against_the_search_by_slopes():
+    def found(curved, customers):
+        lower = bowl(-1.0, 0.0)
+        return maximise(lambda theta: lower(theta)[:2], [(1.0,)], customers, "x", curved=curved).theta[0]
+
+    assert found(bowl(1.0, 0.5), 1_000) == pytest.approx(1)  # known to 0.03: nobody else is asked
+    assert found(bowl(1.0, 0.5), 10) == pytest.approx(-1)  # known to 0.3 only, and the other one is likelier
+    assert found(bowl(1.0, -0.5), 10) == pytest.approx(1)
+    assert found(bowl(50.0, -0.5), 1_000) == pytest.approx(-1)  # leaves the range in which parameters can lie
+    assert found(bowl(0.0, 0.0, steep=-1.0), 1_000) == pytest.approx(-1)  # a hilltop
+    assert found(lambda theta: (np.nan, theta, np.eye(1)), 1_000) == pytest.approx(-1)
 
 
 def test_poisson_is_what_the_models_rest_on():

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from crmkit.datasets.crm import Crm
+from crmkit.datasets.mapping import ColumnMapping
 from crmkit.datasets.problems import Problem, problems_frame
 from crmkit.datasets.tables import LoadedTable
 from crmkit.texts import text
@@ -19,17 +20,18 @@ _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 class Dataset(Crm):
     """Tables read from a shop's own files, with what was wrong with them and what became of it.
 
-    `crm.orders` is a pandas table under the data model's column names. `crm.problems` says what is wrong with which
-    rows and how to mend it, `crm.rejected["orders"]` holds the rows that could not be used, as they stand in the file,
-    and `crm.report()` accounts for every row. Words follow the language in use when they are looked at. The shop's own
-    table `problems`, if it is loaded, is `crm.tables["problems"]`.
+    `crm.orders` is a pandas table under the data model's column names. `crm.mapping` says which column of the source is
+    which, `crm.problems` what is wrong with which rows and how to mend it, `crm.rejected["orders"]` holds the rows that
+    could not be used, as they stand in the source, and `crm.report()` accounts for every row. Words follow the language
+    in use when they are looked at. The shop's own table `problems`, if it is loaded, is `crm.tables["problems"]`.
     """
 
-    def __init__(self, loaded: Mapping[str, LoadedTable], *, zone: str) -> None:
+    def __init__(self, loaded: Mapping[str, LoadedTable], *, zone: str, mapping: ColumnMapping) -> None:
         frames = {name: item.frame for name, item in loaded.items()}
         super().__init__(frames, zone=zone)
         self._made = dict(frames)  # they have the model's types already
         self._loaded = dict(loaded)
+        self.mapping = mapping
         self._across = list(_orphans(self._loaded))
 
     @property
@@ -68,6 +70,9 @@ class Dataset(Crm):
     def _lines(self) -> Iterator[tuple[int, str]]:
         for item in self._loaded.values():
             yield from _account(item)
+        others = dict.fromkeys(row.source for row in self.mapping.rows if not row.table)
+        if others:
+            yield 0, text("load.others", sources=", ".join(others))
         for problem in self._across:
             yield 0, text("load.noted", what=problem.what, rows=f"{problem.rows:,}", action=text("action.kept"))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
+import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from crmkit.datasets.source import Misfit, Source
+from crmkit.datasets.encodings import BOM, decoded, lines_in
+from crmkit.datasets.layout import Layout, layout_of
+from crmkit.datasets.source import HEAD, Misfit, Offer, Source, SourceNote, must_be_there
 from crmkit.errors import EmptyTable, UnreadableFile
 
 TEXT_FILES = (".csv", ".tsv", ".txt")
 PARQUET_FILES = (".parquet", ".pq")
-DELIMITERS = (",", "\t", ";")
+PACKED = ".gz"
 _BLOCK = 8 << 20  # a record must fit into one block
+_PIECE = 1 << 24
+_LOOKED_AT = 1 << 18  # bytes that are read to tell what a file holds
+_FEW = 50  # different values among the first rows: then a column is kept as numbers of values, read once each
 _BREAK = r"\r\n|\r|\n"
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "Excel (.xlsx) / ZIP"),
@@ -35,111 +41,264 @@ _OTHER_FORMATS = (
 _OTHER_TEXTS = ((b"<!doctype", "HTML"), (b"<html", "HTML"), (b"<?xml", "XML"), (b"{", "JSON"), (b"[{", "JSON"))
 
 
-def open_file(path: Path) -> Source:
+def open_file(path: Path, *, encoding: str | None = None) -> Source:
     """Read a CSV, TSV or Parquet file whole.
 
     Raises:
         UnreadableFile: the file is not there, a folder, or not what its name says.
         EmptyTable: it holds no row.
     """
-    suffix = path.suffix.lower()
-    if not path.exists():
-        raise UnreadableFile("missing", file=path, folder=path.parent.resolve(), nearest=_like(path) or "-")
+    return offer_file(path, encoding=encoding).read()
+
+
+def offer_file(path: Path, *, encoding: str | None = None) -> Offer:
+    """Look into a CSV, TSV or Parquet file, the text files also packed with gzip: headers and first rows.
+
+    Args:
+        path: The file. Which delimiter and encoding a text file has is found out.
+        encoding: The encoding of a text file, where it is known or was found wrongly.
+
+    Returns:
+        What the file offers; its `read()` reads all of it.
+
+    Raises:
+        UnreadableFile: the file is not there, a folder, or not what its name says.
+        EmptyTable: there is nothing in it at all.
+        ParameterError: there is no encoding of that name.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "shop.csv"
+        >>> _ = path.write_text("会員番号;購入金額\\nA;4400\\n", encoding="euc_jp")
+        >>> offer = offer_file(path)
+        >>> offer.headers
+        ('会員番号', '購入金額')
+        >>> offer.read().encoding
+        'EUC-JP'
+    """
+    must_be_there(path)
     if path.is_dir():
         raise UnreadableFile("folder", file=path)
-    if suffix not in TEXT_FILES + PARQUET_FILES:
-        raise UnreadableFile("extension", file=path, found=suffix or "-")
+    plain = Path(path.stem) if path.suffix.lower() == PACKED else path
+    suffix = plain.suffix.lower()
+    if suffix not in TEXT_FILES + (PARQUET_FILES if plain is path else ()):
+        raise UnreadableFile("extension", file=path, found=path.suffix.lower() or "-")
     try:
-        source = _open_parquet(path) if suffix in PARQUET_FILES else _open_text(path)
+        offer = _parquet(path) if suffix in PARQUET_FILES else _text(path, plain.stem, encoding)
     except OSError as error:
-        raise UnreadableFile("no_access", file=path, detail=error.strerror or error) from None
+        raise _no_access(path, error) from None
+    return replace(offer, read=partial(_whole, path, offer))
+
+
+def _whole(path: Path, offer: Offer) -> Source:
+    try:
+        source = offer.read()
+    except OSError as error:
+        raise _no_access(path, error) from None
     if source.rows_read == 0:
         raise EmptyTable("no_rows", file=path, found=", ".join(source.headers))
     return source
 
 
-def _like(path: Path) -> str:
-    """A file of the same folder whose name looks like the one that is missing."""
-    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    return next(iter(difflib.get_close_matches(path.name, names, n=1)), "")
+def _no_access(path: Path, error: OSError) -> UnreadableFile:
+    return UnreadableFile("no_access", file=path, detail=error.strerror or error)
 
 
-def _open_parquet(path: Path) -> Source:
+# --- Parquet
+
+
+def _parquet(path: Path) -> Offer:
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            first = next(file.iter_batches(batch_size=HEAD), None)
+            head = file.schema_arrow.empty_table() if first is None else pa.table(first)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UnreadableFile("not_parquet", file=path) from None
+    columns = tuple(head.slice(0, HEAD).columns)
+    few = [name for name, column in zip(head.column_names, columns, strict=True) if _repeats(column)]
+    return Offer(path.name, path.stem, tuple(head.column_names), columns, partial(_open_parquet, path, few))
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return is_text and len(column) > _FEW and pc.count_distinct(column).as_py() <= _FEW
+
+
+def _open_parquet(path: Path, few: list[str]) -> Source:
+    try:
+        table = pyarrow.parquet.read_table(path, read_dictionary=few or None)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UnreadableFile("not_parquet", file=path) from None
     return Source(path.name, tuple(table.column_names), tuple(table.columns), np.arange(1, table.num_rows + 1))
 
 
-def _open_text(path: Path) -> Source:
-    data, encoding = _utf8(path, path.read_bytes())
+# --- text
+
+
+@dataclass(slots=True)
+class _Bytes:
+    """The text of a file as UTF-8: on the disk as it stands there, or in memory where it had to be turned into it."""
+
+    path: Path
+    encoding: str
+    data: bytes | None = None
+
+    def opened(self) -> io.BufferedIOBase:
+        return open(self.path, "rb") if self.data is None else io.BytesIO(self.data)
+
+    def first(self) -> bytes:
+        with self.opened() as file:
+            return file.read(_LOOKED_AT).removeprefix(BOM)
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.data is None else len(self.data)
+
+
+class _Span(io.RawIOBase):
+    """The part of a file that holds the table, read on and on; it ends with a line break even if the file does not."""
+
+    def __init__(self, file: io.BufferedIOBase, start: int, end: int) -> None:
+        self._file = file
+        self._left = end - start
+        self._ended = False
+        file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._ended:
+            return b""
+        # one byte of what is asked for is kept free: a line break on its own would be a blank line
+        data = self._file.read(min(size - 1, self._left) if size > 0 else self._left)
+        self._left -= len(data)
+        if self._left and data:
+            return data
+        self._ended = True
+        return data + b"\n"
+
+
+def _text(path: Path, stem: str, encoding: str | None) -> Offer:
+    """What the first bytes tell; a small file is looked at whole."""
+    packed = path.suffix.lower() == PACKED
+    data = _unpacked(path) if packed else None
+    with open(path, "rb") as file:
+        first = file.read(_LOOKED_AT) if data is None else data[:_LOOKED_AT]
+    for mark, found in _OTHER_FORMATS:
+        if first.startswith(mark):
+            raise UnreadableFile("not_csv", file=path, found=found)
+    text = _looked_at(path, first, encoding)
+    head = layout_of(path, text)
+    columns = [pa.chunked_array([[row[at] for row in head.rows]], pa.string()) for at in range(len(head.headers))]
+    return Offer(path.name, stem, head.headers, tuple(columns), partial(_open_text, path, data, encoding))
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UnreadableFile("not_gzip", file=path) from None
+
+
+def _looked_at(path: Path, first: bytes, encoding: str | None) -> str:
+    """The first part of a file as text, up to its last whole line."""
+    whole = first
+    if len(first) == _LOOKED_AT:
+        wide = first.startswith((b"\xff\xfe", b"\xfe\xff")) or b"utf16" in (encoding or "").encode().replace(b"-", b"")
+        half = wide and 0xD8 in (first[-1] & 0xFC, first[-2] & 0xFC)  # of a character that takes four bytes
+        cut = len(first) - 2 * half if wide else max(first.rfind(b"\n"), first.rfind(b"\r")) + 1
+        whole = first[: cut or len(first)]
+    try:
+        return _checked(path, decoded(path, whole, encoding)[0])
+    except UnreadableFile as error:
+        if len(first) < _LOOKED_AT or error.reason == "not_csv":
+            raise
+        return _checked(path, whole.decode(errors="replace").encode())  # the whole file will tell more
+
+
+def _checked(path: Path, data: bytes) -> str:
     body = data.lstrip(b"\r\n")
     if not body or body.isspace():
         raise EmptyTable("no_bytes", file=path)
-    first_line = 1 + len(_breaks(data[: len(data) - len(body)].decode()))
     for mark, found in _OTHER_TEXTS:
         if body[:20].lower().startswith(mark):
             raise UnreadableFile("not_csv", file=path, found=found)
-    delimiter, headers = _header(path, body)
-    columns, misfits = _parse(path, body, delimiter, len(headers))
-    return _numbered(path, encoding, delimiter, headers, columns, misfits, first_line, body.count(b'"'))
+    return data.decode(errors="ignore")
 
 
-def _utf8(path: Path, data: bytes) -> tuple[bytes, str]:
-    """The file's text as UTF-8 and the encoding it was found in."""
-    for mark, found in _OTHER_FORMATS:
-        if data.startswith(mark):
-            raise UnreadableFile("not_csv", file=path, found=found)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # what Excel calls "Unicode text"
-        try:
-            return data.decode("utf-16").encode(), "UTF-16"
-        except UnicodeDecodeError:
-            raise UnreadableFile("not_csv", file=path, found="binary") from None
-    if b"\0" in data:
-        raise UnreadableFile("not_csv", file=path, found="binary")
+def _open_text(path: Path, data: bytes | None, encoding: str | None) -> Source:
+    """Read it as UTF-8, which is checked while it is parsed; anything else is turned into it first."""
+    if encoding is None:
+        with open(path, "rb") as file:
+            first = file.read(_LOOKED_AT) if data is None else data[:_LOOKED_AT]
+        if _may_be_utf8(first):
+            mark = len(BOM) * first.startswith(BOM)
+            said = "UTF-8 (BOM)" if mark else "UTF-8"
+            try:
+                return _table(_Bytes(path, said, data if data is None else data[mark:]))
+            except _NotUtf8:
+                pass
+    turned, said = decoded(path, path.read_bytes() if data is None else data, encoding)
+    _checked(path, turned[:_LOOKED_AT])
     try:
-        data.decode()
+        return _table(_Bytes(path, said, turned))
+    except _NotUtf8:
+        raise UnreadableFile("not_csv", file=path, found="binary") from None
+
+
+class _NotUtf8(Exception):
+    """The bytes are no UTF-8: nobody outside sees this."""
+
+
+def _may_be_utf8(first: bytes) -> bool:
+    try:
+        first.decode()
     except UnicodeDecodeError as error:
-        return _from_cp932(path, data, error.start)
-    if data.startswith(b"\xef\xbb\xbf"):
-        return data[3:], "UTF-8 (BOM)"
-    return data, "UTF-8"
+        return error.start > len(first) - 4 and len(first) == _LOOKED_AT  # cut in the middle of a character
+    return b"\0" not in first and b"\x1b$" not in first
 
 
-def _from_cp932(path: Path, data: bytes, bad: int) -> tuple[bytes, str]:
-    """Shift_JIS as Windows writes it; not a UTF-8 file with a few broken bytes, which would turn into garbage."""
-    rescued = data.decode(errors="ignore")
-    is_utf8 = 2 * (len(rescued.encode()) - _ascii(data)) > len(data) - _ascii(data)
-    line = 1 + len(_breaks(data[:bad].decode(errors="replace")))
-    if is_utf8:
-        raise UnreadableFile("broken_characters", file=path, line=line, found=data[max(bad - 2, 0) : bad + 3])
-    try:
-        return data.decode("cp932").encode(), "cp932 (Shift_JIS)"
-    except UnicodeDecodeError:
-        raise UnreadableFile("encoding", file=path, line=line, found=data[max(bad - 2, 0) : bad + 3]) from None
+def _table(text: _Bytes) -> Source:
+    head = layout_of(text.path, text.first().decode(errors="ignore"))
+    mark = 0
+    with text.opened() as file:
+        if file.read(len(BOM)) == BOM:
+            mark = len(BOM)
+    start = mark + head.offset
+    end, blank_end = _end(text, start)
+    quotes = _quotes(text, start)
+    columns, odd = _parse(text, start, end, head, quotes)
+    source = _numbered(text, head, columns, odd, quotes)
+    notes: tuple[SourceNote, ...] = ()
+    if head.title_lines:
+        line = head.header_line
+        notes = (SourceNote("titles", file=text.path.name, lines=head.title_lines, line=line),)
+    return replace(source, blank_lines=source.blank_lines + blank_end, notes=notes)
 
 
-def _ascii(data: bytes) -> int:
-    return int((np.frombuffer(data, dtype=np.uint8) < 128).sum())
+def _end(text: _Bytes, start: int) -> tuple[int, int]:
+    """Where the last line that is not blank ends, and how many blank ones come after it."""
+    size = text.size()
+    with text.opened() as file:
+        at = max(start, size - _PIECE)
+        file.seek(at)
+        tail = file.read()
+    body = tail.rstrip(b"\r\n")
+    blank = lines_in(tail[len(body) :].decode()) - 1
+    return at + len(body), max(blank, 0)
 
 
-def _breaks(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[1:]
-
-
-def _header(path: Path, body: bytes) -> tuple[str, tuple[str, ...]]:
-    """The delimiter that cuts the header into most fields, and those fields."""
-    head = body[: 1 << 16].decode(errors="ignore")
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for delimiter in DELIMITERS:
-        try:
-            found.append((delimiter, tuple(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)))))
-        except csv.Error:
-            continue
-    if not found:
-        raise UnreadableFile("not_csv", file=path, found="binary")
-    return max(found, key=lambda item: len(item[1]))
+def _quotes(text: _Bytes, start: int) -> int:
+    """How many quotes there are: without any, a line is a record."""
+    quotes = 0
+    with text.opened() as file:
+        file.seek(start)
+        while piece := file.read(_PIECE):
+            if b"\0" in piece:
+                raise _NotUtf8
+            if b'"' in piece:  # looking is much quicker than counting
+                quotes += piece.count(b'"')
+    return quotes
 
 
 @dataclass(slots=True)
@@ -151,67 +310,114 @@ class _Odd:
     text: str
 
 
-def _parse(path: Path, body: bytes, delimiter: str, width: int) -> tuple[list[pa.ChunkedArray], list[_Odd]]:
+def _parse(text: _Bytes, start: int, end: int, head: Layout, quotes: int) -> tuple[list[pa.ChunkedArray], list[_Odd]]:
     """Every column as text, and the records that do not fit."""
+    names = [str(position) for position in range(len(head.headers))]  # the file's own may be empty or come twice
+    few = pa.dictionary(pa.int32(), pa.string())
+    types = {name: few if head.repeats(at, _FEW) else pa.string() for at, name in enumerate(names)}
     odd: list[_Odd] = []
 
     def aside(row: pa.csv.InvalidRow) -> str:
         odd.append(_Odd(row.number, row.actual_columns, row.text))
         return "skip"
 
-    names = [str(position) for position in range(width)]  # the file's own names may be empty or come twice
+    def read(*, threads: bool) -> list[pa.ChunkedArray]:
+        with text.opened() as file:
+            table = pyarrow.csv.read_csv(
+                _Span(file, start, end),
+                pyarrow.csv.ReadOptions(
+                    use_threads=threads, block_size=_BLOCK, column_names=names, skip_rows_after_names=1
+                ),
+                pyarrow.csv.ParseOptions(
+                    delimiter=head.delimiter,
+                    invalid_row_handler=None if threads else aside,
+                    newlines_in_values=bool(quotes),
+                    ignore_empty_lines=False,
+                ),
+                pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False),
+            )
+        return list(table.columns)
+
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(body if body.endswith((b"\n", b"\r")) else body + b"\n"),
-            # one thread: only then the parser knows the numbers of the records that do not fit
-            pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names, skip_rows_after_names=1),
-            pyarrow.csv.ParseOptions(
-                delimiter=delimiter, invalid_row_handler=aside, newlines_in_values=True, ignore_empty_lines=False
-            ),
-            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
-        )
+        return read(threads=True), odd
     except pa.ArrowInvalid as error:
-        raise UnreadableFile("not_parsed", file=path, detail=error) from None
-    return table.columns, odd
+        if "UTF8" in str(error):
+            raise _NotUtf8 from None
+    try:  # only one thread knows the numbers of the records that do not fit
+        return read(threads=False), odd
+    except pa.ArrowInvalid as error:
+        if "UTF8" in str(error):
+            raise _NotUtf8 from None
+        raise UnreadableFile("not_parsed", file=text.path, detail=error) from None
 
 
-def _numbered(
-    path: Path,
-    encoding: str,
-    delimiter: str,
-    headers: tuple[str, ...],
-    columns: list[pa.ChunkedArray],
-    odd: list[_Odd],
-    first_line: int,
-    quotes: int,
-) -> Source:
+def _numbered(text: _Bytes, head: Layout, columns: list[pa.ChunkedArray], odd: list[_Odd], quotes: int) -> Source:
     """Turn record numbers into line numbers, which differ once a quoted value holds a line break; drop blank lines."""
+    path = text.path
     total = len(columns[0]) + len(odd)
+    lines = head.next_line + np.arange(total)
     fits = np.ones(total, dtype=bool)
     fits[[item.record - 2 for item in odd]] = False  # the header is record 1
-    breaks = np.zeros(total, dtype=np.int64)
+    if quotes:
+        breaks = np.zeros(total, dtype=np.int64)
+        breaks[fits] = sum(_breaks(column) for column in columns)
+        breaks[~fits] = [lines_in(item.text) for item in odd]
+        lines += np.cumsum(breaks) - breaks
+        if quotes % 2 and total and breaks[-1]:
+            raise UnreadableFile("open_quote", file=path, line=int(lines[-1]))
+    blank = _blank(columns)
+    misfits = tuple(_misfits(odd, lines, head.delimiter))
+    n_blank = int(blank.sum())
+    if 2 * len(misfits) > total - n_blank:
+        raise UnreadableFile(
+            "misfits", file=path, rows=len(misfits), of=total - n_blank, expected=len(head.headers),
+            found=misfits[0].fields, line=misfits[0].line, delimiter=repr(head.delimiter),
+        )  # fmt: skip
+    if n_blank:
+        columns = [column.filter(pa.array(~blank)) for column in columns]
+    return Source(
+        path.name,
+        head.headers,
+        tuple(columns),
+        lines[fits][~blank] if odd or n_blank else lines,
+        text.encoding,
+        head.delimiter,
+        misfits,
+        n_blank + len(odd) - len(misfits) + head.blank_lines,
+        head.title_lines,
+    )
+
+
+def _breaks(column: pa.ChunkedArray) -> np.ndarray:
+    """Line breaks in each value."""
+    if pa.types.is_dictionary(column.type):
+        parts = [
+            pc.count_substring_regex(chunk.dictionary, _BREAK).to_numpy()[chunk.indices.to_numpy()]
+            for chunk in column.chunks
+        ]
+    else:
+        parts = [
+            pc.count_substring_regex(chunk, _BREAK).to_numpy() if _has_break(chunk) else np.zeros(len(chunk), np.int32)
+            for chunk in column.chunks
+        ]
+    return np.concatenate([np.zeros(0, dtype=np.int32), *parts])
+
+
+def _has_break(chunk: pa.StringArray) -> bool:
+    return bool(pc.any(pc.match_substring_regex(chunk, r"[\r\n]")).as_py())
+
+
+def _blank(columns: list[pa.ChunkedArray]) -> np.ndarray:
+    """Rows without a single letter; the first column most often tells that there are none."""
     blank = np.ones(len(columns[0]), dtype=bool)
     for column in columns:
-        if quotes:  # only a quoted value can hold a line break
-            breaks[fits] += pc.count_substring_regex(column, _BREAK).to_numpy()
-        blank &= pc.equal(pc.binary_length(column), 0).to_numpy()
-    breaks[~fits] = [len(_breaks(item.text)) for item in odd]
-    if quotes % 2 and total and breaks[-1]:
-        raise UnreadableFile("open_quote", file=path, line=int(first_line + total + breaks[:-1].sum()))
-    start = first_line + 1 + len(_breaks("".join(headers)))
-    lines = start + np.arange(total) + np.cumsum(breaks) - breaks
-    misfits = tuple(_misfits(odd, lines, delimiter))
-    if 2 * len(misfits) > total - blank.sum():
-        raise UnreadableFile(
-            "misfits", file=path, rows=len(misfits), of=int(total - blank.sum()), expected=len(headers),
-            found=misfits[0].fields, line=misfits[0].line, delimiter=repr(delimiter),
-        )  # fmt: skip
-    kept = columns if not blank.any() else [column.filter(pa.array(~blank)) for column in columns]
-    n_blank = int(blank.sum()) + len(odd) - len(misfits)
-    return Source(path.name, headers, tuple(kept), lines[fits][~blank], encoding, delimiter, misfits, n_blank)
+        if not blank.any():
+            break
+        blank &= pc.equal(column, "").to_numpy()
+    return blank
 
 
 def _misfits(odd: list[_Odd], lines: np.ndarray, delimiter: str) -> Iterator[Misfit]:
     for item in odd:
-        if not re.fullmatch(rf'[\s"{delimiter}]*', item.text):  # a line of spaces is a blank line
+        if not re.fullmatch(rf'[\s"{re.escape(delimiter)}]*', item.text):  # a line of spaces is a blank line
             yield Misfit(int(lines[item.record - 2]), item.fields, item.text)

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from crmkit.errors import CrmkitWarning, UnreadableFile
+
+
+class SourceNote(CrmkitWarning):
+    """Something of a source that was not read, or is not what it seems: a hidden sheet, a formula without a value."""
+
+
+class Offers(list["Offer"]):
+    """What a workbook, database or folder offers; `notes` say what of it is left out, and why."""
+
+    def __init__(self, offers: Iterable[Offer] = (), notes: Iterable[SourceNote] = ()) -> None:
+        super().__init__(offers)
+        self.notes = list(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several files that make up a source: its lines are numbered from `after` + 1 on."""
+
+    name: str
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +47,9 @@ class Source:
     """All rows of one file, sheet, table or frame.
 
     `name` is what people call it. `lines` says where each row stands: the line of a text file, the row of a sheet, else
-    the row's number, the first being 1. `encoding` and `delimiter` are those of a text file.
+    the row's number, the first being 1. `encoding` and `delimiter` are those of a text file; `title_lines` are lines
+    above the header that are no part of the table. `notes` say what else is to be known, and `parts` are the files of a
+    source that has several.
     """
 
     name: str
@@ -34,6 +60,14 @@ class Source:
     delimiter: str | None = None
     misfits: tuple[Misfit, ...] = ()
     blank_lines: int = 0
+    title_lines: int = 0
+    notes: tuple[SourceNote, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    def place(self, line: int) -> tuple[str, int]:
+        """The file that a line is in, and the line's number there: with several files, `lines` runs on."""
+        part = next((part for part in reversed(self.parts) if part.after < line), Part(self.name, 0))
+        return part.name, line - part.after
 
     @property
     def rows_read(self) -> int:
@@ -54,6 +88,18 @@ class Offer:
     headers: tuple[str, ...]
     head: tuple[pa.ChunkedArray, ...]
     read: Callable[[], Source]
+
+
+def must_be_there(path: Path) -> None:
+    """Refuse a file or folder that is not there.
+
+    Raises:
+        UnreadableFile: naming the nearest name beside it.
+    """
+    if not path.exists():
+        names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+        nearest = next(iter(difflib.get_close_matches(path.name, names, n=1)), "-")
+        raise UnreadableFile("missing", file=path, folder=path.parent.resolve(), nearest=nearest)
 
 
 HEAD = 200

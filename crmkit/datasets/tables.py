@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +12,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crmkit.datasets.headings import By, Match, words_of
+from crmkit.datasets.numerals import Mask
 from crmkit.datasets.problems import Action, Problem, Reasons
+from crmkit.datasets.repeats import all_different, all_the_same
 from crmkit.datasets.source import Source
-from crmkit.datasets.values import CODE, FAULTS, Mask, Reading, Values, as_text, read_column
-from crmkit.errors import EmptyTable, MissingColumn, ParameterError, UnreadableFile, WrongType
+from crmkit.datasets.values import CODE, FAULTS, Reading, Values, as_text, read_column
+from crmkit.errors import EmptyTable, WrongType
 from crmkit.schema import Column, Table
-from crmkit.texts import LANGUAGES, messages
 
-# Tables whose rows are events: one without an id of its own can be named by the line it stands in.
-_KEY_FROM_LINE = (
-    "orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events",
-    "campaign_sends", "costs", "feedback", "referrals", "loyalty_events", "quality_reviews", "sla_policies",
-)  # fmt: skip
+_MANY_ROWS = 100_000  # from here on columns are read side by side
+_TOTAL = r"^(?i:合計|総合計|総計|小計|中計|計|累計|総額|(?:grand|sub)?[ -]?totals?|sum)(?:[ :(]|$)"
 _MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
 # Whether and where a row counts hangs on these: an unknown word must not pass for "completed".
 _DECIDES = ("status", "is_test", "arm")
@@ -47,6 +44,7 @@ class LoadedTable:
     model: Table
     source: Source
     used: dict[str, str]
+    by: dict[str, By] = field(default_factory=dict)
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     problems: list[Problem] = field(default_factory=list)
     derived: list[str] = field(default_factory=list)
@@ -59,69 +57,33 @@ class LoadedTable:
         return tuple(name for name in self.source.headers if name not in set(self.used.values()))
 
 
-def load_table(source: Source, model: Table, own: Mapping[str, str | None], how: Reading) -> LoadedTable:
-    """Turn a file into one table of the data model.
+def load_table(
+    source: Source, model: Table, matches: Sequence[Match], how: Reading, *, once: bool = False
+) -> LoadedTable:
+    """Turn a source into one table of the data model.
+
+    Args:
+        source: What was read.
+        model: The table that it is.
+        matches: Which column of the source is which of the model.
+        how: Zone, moment of loading, and how to read what can be read in two ways.
+        once: The rows of one key are lines of one thing, and its first line says all: an export of orders by item.
 
     Raises:
-        MissingColumn: a column that the table cannot do without, or that `own` names, is not in the file.
         WrongType: a column cannot be read in more than half of the rows, or its dates can be read in two ways.
         EmptyTable: no row can be used.
     """
-    work = _Work(source, model, _match(source, model, own), how)
+    work = _Work(source, model, {match.column: match.at for match in matches}, how, once=once)
     work.read()
+    work.set_totals_aside()
     work.set_faults_aside()
     work.make_key()
     work.set_duplicates_aside()
     work.derive_net_amount()
     work.note_the_rest()
-    return work.finish()
-
-
-def _match(source: Source, model: Table, own: Mapping[str, str | None]) -> dict[str, int]:
-    """Where each column of the model stands in the file."""
-    names = [column.name for column in model.columns]
-    for name in own:
-        if name not in model:
-            near = next(iter(difflib.get_close_matches(name, names, n=1)), "")
-            raise ParameterError("unknown_model_column", table=model.name, column=name, nearest=near)
-    found = {}
-    for column in model.columns:
-        wanted = own.get(column.name, column.name) or ""
-        at = [i for i, header in enumerate(source.headers) if header == wanted]
-        at = at or [i for i, header in enumerate(source.headers) if _tidy(header) == _tidy(wanted)]
-        if not wanted:  # None: leave this column of the file alone
-            at = []
-        if len(at) > 1:
-            raise UnreadableFile("header_twice", file=source.name, column=wanted, times=len(at))
-        if at:
-            found[column.name] = at[0]
-        elif (wanted and column.name in own) or (column.required and not _made_from_line(model, column)):
-            raise MissingColumn(
-                "file", file=source.name, table=model.name, column=wanted or column.name, name=column.name,
-                nearest=_nearest(wanted, model.name, column.name, source.headers), found=", ".join(source.headers),
-            )  # fmt: skip
-    return found
-
-
-def _made_from_line(model: Table, column: Column) -> bool:
-    return model.name in _KEY_FROM_LINE and model.key == (column.name,)
-
-
-def _tidy(header: str) -> str:
-    """A header without what people do not see: width, case, spaces and hyphens."""
-    return "_".join(unicodedata.normalize("NFKC", header).casefold().replace("-", " ").split())
-
-
-def _nearest(wanted: str, table: str, column: str, headers: tuple[str, ...]) -> str:
-    """The header most like the wanted one, or like the column's label in either language; "" where none is."""
-    labels = [messages(code).get(f"column.{table}.{column}", "") for code in LANGUAGES]
-    like = [_tidy(wanted), *(_tidy(re.split("[(（]", label)[0]) for label in labels if label)]
-    best = max(headers, key=lambda header: _likeness(_tidy(header), like), default="")
-    return best if best and _likeness(_tidy(best), like) >= 0.5 else ""
-
-
-def _likeness(header: str, names: list[str]) -> float:
-    return max(difflib.SequenceMatcher(None, header, name).ratio() for name in names)
+    loaded = work.finish()
+    loaded.by = {match.column: match.by for match in matches}
+    return loaded
 
 
 @dataclass(slots=True)
@@ -136,6 +98,7 @@ class _Work:
     problems: list[Problem] = field(default_factory=list)
     derived: list[str] = field(default_factory=list)
     reason: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    once: bool = False
 
     def read(self) -> None:
         """Read every column, and refuse one that is not what it is taken for."""
@@ -146,19 +109,35 @@ class _Work:
             found = tuple(dict.fromkeys(str(item.fields) for item in misfits))[:3]
             facts = {"file": self.source.name, "expected": len(self.source.headers)}
             self.problems.append(Problem("misfit", self.model.name, "", len(misfits), found, "set_aside", facts))
-        for name, at in self.at.items():
-            self.values[name] = read_column(self.source.columns[at], self.model[name], self.how)
-            self._refuse_scraps(self.model[name], self.values[name].faults)
+        for name, values in zip(self.at, self._columns(), strict=True):
+            self.values[name] = values
+            self._refuse_scraps(self.model[name], values.faults)
+
+    def _columns(self) -> Iterator[Values]:
+        """The columns understood, several at a time where that pays."""
+
+        def understood(name: str) -> Values:
+            how = replace(self.how, words=words_of(self.model.name, name))
+            return read_column(self.source.columns[self.at[name]], self.model[name], how)
+
+        if len(self.source.lines) < _MANY_ROWS:
+            yield from map(understood, self.at)
+            return
+        with ThreadPoolExecutor(pa.cpu_count()) as pool:
+            yield from pool.map(understood, self.at)
 
     def _refuse_scraps(self, column: Column, faults: np.ndarray) -> None:
         """More than half unreadable is the wrong column, not a few bad rows."""
+        if not faults.any():
+            return
         empty, nested = (faults == CODE[fault] for fault in ("empty", "nested"))
         unreadable = faults == CODE["not_allowed" if column.kind == "category" else "unreadable"]
         rows = len(faults)
         if nested.any():
             self._wrong_type("file_nested", column, nested, rows)
         if (faults == CODE["ambiguous"]).any():
-            self._wrong_type("file_ambiguous", column, faults == CODE["ambiguous"], rows)
+            reason = "file_ambiguous" if column.kind in ("instant", "date") else "file_ambiguous_number"
+            self._wrong_type(reason, column, faults == CODE["ambiguous"], rows)
         if column.required and empty.all() and rows:
             self._wrong_type("file_empty", column, empty, rows)
         if column.kind in _WRONG_TYPE and (column.kind != "category" or column.name in _DECIDES):
@@ -174,6 +153,27 @@ class _Work:
             reason, file=self.source.name, table=self.model.name, column=own, name=column.name,
             rows=int(where.sum()), of=of, sample=sample, allowed=", ".join(column.allowed),
         )  # fmt: skip
+
+    def set_totals_aside(self) -> None:
+        """Take out lines of totals: a word for it comes first, and something that the table needs is not there."""
+        broken = np.zeros(len(self.reason), dtype=bool)
+        for name, values in self.values.items():
+            if self.model[name].required and values.faults.any():
+                broken |= values.faults != 0
+        rows = np.flatnonzero(broken)
+        if not len(rows):
+            return
+        first = pa.array([""] * len(rows))
+        for column in self.source.columns:
+            text = pc.fill_null(pc.utf8_trim_whitespace(as_text(column.take(pa.array(rows)))), "").combine_chunks()
+            first = pc.if_else(pc.equal(first, ""), text, first)
+        is_total = np.asarray(pc.match_substring_regex(pc.utf8_normalize(first, form="NFKC"), _TOTAL))
+        if is_total.any():
+            found = tuple(dict.fromkeys(first.filter(pa.array(is_total)).to_pylist()))[:3]
+            facts = {"file": self.source.name}
+            problem = Problem("total_line", self.model.name, "", int(is_total.sum()), found, "set_aside", facts)
+            self.problems.append(problem)
+            self.reason[rows[is_total]] = len(self.problems)
 
     def set_faults_aside(self) -> None:
         """Take out rows whose fault would make a count or a sum wrong: keys, needed dates, amounts, what counts."""
@@ -192,13 +192,16 @@ class _Work:
             for note, where in values.notes.items():
                 self.note(note, name, where, "changed", zone=self.how.zone)
         ids = self.values.get("customer_id") if "customer_id" not in self.model.key else None
-        known = None if ids is None else ids.values.filter(pa.array(self.reason == 0)).drop_null()
-        if known is not None and len(known) > 1 and pc.count_distinct(known).as_py() == 1:
+        known = None if ids is None else self._kept(ids.values)
+        if known is not None and len(known) - known.null_count > 1 and all_the_same(known):
             self.note("one_customer", "customer_id", self.reason == 0, "kept")
+
+    def _kept(self, values: Any) -> Any:
+        return values.filter(pa.array(self.reason == 0)) if self.reason.any() else values
 
     def _faults(self) -> Iterator[tuple[Column, str, Mask]]:
         for name, values in self.values.items():
-            for code in np.unique(values.faults[values.faults != 0]):
+            for code in np.unique(values.faults[values.faults != 0]) if values.faults.any() else ():
                 yield self.model[name], FAULTS[code], values.faults == code
 
     def _kind(self, column: Column, fault: str) -> str:
@@ -261,6 +264,8 @@ class _Work:
         key = list(self.model.key)
         if "key_from_line" in self.derived:
             return
+        if len(key) == 1 and all_different(self._kept(self.values[key[0]].values)):
+            return
         keys = pd.DataFrame({name: _pandas(self.values[name].values, self.model[name]) for name in key})[
             self.reason == 0
         ]
@@ -274,7 +279,7 @@ class _Work:
         others[again.index[again].to_numpy()] = True
         own = " + ".join(self.source.headers[self.at[name]] for name in key)
         self.set_aside("same_again", key[0], copies, own=own)
-        self.set_aside("key_again", key[0], others, own=own)
+        self.set_aside("further_line" if self.once else "key_again", key[0], others, own=own)
 
     def derive_net_amount(self) -> None:
         """`net = gross - discount`: made where it is missing, checked where it is not."""
@@ -292,22 +297,25 @@ class _Work:
     def finish(self) -> LoadedTable:
         """Build the frame and the account, and check that no row is lost between them."""
         loaded = LoadedTable(self.model, self.source, {name: self.source.headers[at] for name, at in self.at.items()})
-        keep = np.flatnonzero(self.reason == 0)
-        if not len(keep):
+        keep = np.flatnonzero(self.reason == 0) if self.reason.any() else None
+        if not len(self.reason if keep is None else keep):
             raise EmptyTable(
                 "nothing_left", file=self.source.name, table=self.model.name, rows=self.source.rows_read,
                 found=Reasons(tuple(self.problems)),
             )  # fmt: skip
         order = [column.name for column in self.model.columns if column.name in self.values]
-        loaded.frame = pd.DataFrame({name: self._column(name, keep) for name in order})
+        loaded.frame = pd.DataFrame({name: self._column(name, keep) for name in order}, copy=False)
         loaded.aside, loaded.reasons = self._aside()
         loaded.problems, loaded.derived = self.problems, self.derived
         assert self.source.rows_read == len(loaded.frame) + len(loaded.aside), "a row was lost"
         return loaded
 
-    def _column(self, name: str, keep: np.ndarray) -> pd.Series[Any]:
+    def _column(self, name: str, keep: np.ndarray | None) -> pd.Series[Any]:
         values = self.values[name]
-        return _pandas(values.values, self.model[name], keep, values.faults[keep] != 0)
+        faulty = values.faults != 0 if values.faults.any() else None
+        if faulty is not None and keep is not None:
+            faulty = faulty[keep]
+        return _pandas(values.values, self.model[name], keep, faulty)
 
     def _aside(self) -> tuple[pd.DataFrame, np.ndarray]:
         """The rows set aside as they stand in the file, in its order, and the problem of each."""
@@ -327,7 +335,9 @@ class _Work:
     def _original(self, rows: np.ndarray) -> pd.DataFrame:
         """Rows of the file as text, all columns, by position."""
         at = pa.array(rows)
-        columns = [as_text(column.take(at)).to_pandas() for column in self.source.columns]
+        # nothing is cut out much quicker than it is taken
+        some = [column.take(at) if len(rows) else column.slice(0, 0) for column in self.source.columns]
+        columns = [as_text(column).to_pandas() for column in some]
         frame: pd.DataFrame = pd.concat(columns, axis=1, keys=range(len(columns)))
         return frame.set_axis(rows)
 
@@ -357,7 +367,7 @@ def _pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: 
             )
         if column.kind == "integer":
             return pd.Series(values).astype("int64" if not np.isnan(values).any() else "Int64")
-        return pd.Series(values)
+        return pd.Series(values if values.flags.writeable else values.copy(), copy=False)
     values = values if keep is None else values.take(pa.array(keep))
     if empty is not None and empty.any():
         values = pc.if_else(pa.array(empty), None, values)

@@ -5,19 +5,19 @@ Text is parsed once per distinct value, so that five million rows with a thousan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crmkit.datasets.moments import Moments, local, numbered_moments, parse_moments
+from crmkit.datasets.numerals import Mask, parse_numbers, thousandths
 from crmkit.schema import EARLIEST_YEAR, Column
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 FAULTS = (
     "", "empty", "unreadable", "too_old", "future", "ambiguous", "negative", "not_allowed", "out_of_range", "nested",
@@ -27,34 +27,32 @@ CODE = {fault: code for code, fault in enumerate(FAULTS)}
 _EMPTY_WORDS = pa.array(
     ["", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN", "NaT", "n/a", "N/A", "#N/A", "<NA>"]
 )
+_EMPTY_LENGTH = 5  # letters of the longest of them
+_EMPTY_STARTS = np.frombuffer(b"nN#<", dtype=np.uint8)
 _FLAGS = {
-    **dict.fromkeys(("true", "1", "1.0", "t", "yes", "y", "はい", "有", "あり"), True),
-    **dict.fromkeys(("false", "0", "0.0", "f", "no", "n", "いいえ", "無", "なし"), False),
+    **dict.fromkeys(("true", "1", "1.0", "t", "yes", "y", "on", "はい", "有", "あり", "有り", "済", "済み"), True),
+    **dict.fromkeys(("false", "0", "0.0", "f", "no", "n", "off", "いいえ", "無", "なし", "無し", "未", "未済"), False),
+    **dict.fromkeys("○◯〇◎●✓✔☑", True),
+    **dict.fromkeys("×✕✖✗✘☐", False),
 }
 # A spreadsheet's day 0 and day 1 (1899-12-30 to 1900-01-01) stand for "no day".
 _FIRST_DAY = np.datetime64(f"{EARLIEST_YEAR}-01-02", "us")
-
-_CLOCK = r"(?P<H>\d{1,2})(?:[:時](?P<M>\d{1,2})(?:[:分](?P<S>\d{2})(?:\.(?P<f>\d{1,9}))?秒?|分)?|時)"
-_ZONE = r" *(?P<z>Z|[+-]\d{2}:?\d{2})"
-_WEEKDAY = r"(?: *\([月火水木金土日]\))?"
-_TIME = rf"{_WEEKDAY}(?:[ T]+{_CLOCK}(?:{_ZONE})?)?$"
-_FORMATS = (
-    rf"^(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){_TIME}",  # 2024-04-01T10:05:00+09:00, 2024/4/1 10:05
-    rf"^(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}}){_TIME}",  # 19970101
-    rf"^(?P<y>\d{{4}})年 *(?P<m>\d{{1,2}})月 *(?P<d>\d{{1,2}})日{_TIME.replace('+', '*', 1)}",  # 2024年4月1日10時05分
-)
-_TURNED = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?:\D|$)"  # 03/04/2024: 3 April or 4 March
-_DAY_FIRST = rf"^(?P<d>\d{{1,2}})[-/.](?P<m>\d{{1,2}})[-/.](?P<y>\d{{4}}){_TIME}"
-_MONTH_FIRST = rf"^(?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}})[-/.](?P<y>\d{{4}}){_TIME}"
+_SHARE = "0 to 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read: the data set's zone, the moment of loading in it, and whether 03/04/2024 is the 3rd of April."""
+    """How to read: the data set's zone, the moment of loading in it, and whether 03/04/2024 is the 3rd of April.
+
+    `words` are other people's words for those of a category, tidied; `decimal` is the sign in front of decimals, "." or
+    ",", where it is known.
+    """
 
     zone: str
     now: datetime | None
     dayfirst: bool | None
+    words: Mapping[str, str] = field(default_factory=dict)
+    decimal: str | None = None
 
 
 @dataclass(slots=True)
@@ -72,8 +70,9 @@ class Values:
 
 def read_column(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     """Understand one column of a file as the model's `model.kind`."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_dictionary(kind) and (model.kind in ("id", "text") or not pa.types.is_string(kind.value_type)):
+        column = column.cast(kind.value_type)
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):  # pandas and Polars write these
         column = column.cast(pa.string())
     try:
@@ -94,45 +93,79 @@ def _no_faults(column: pa.ChunkedArray) -> np.ndarray:
     return np.zeros(len(column), dtype=np.uint8)
 
 
-def _numpy(array: Any, *, fill: Any) -> np.ndarray:
-    return np.asarray(pc.fill_null(array, fill).to_numpy(zero_copy_only=False))
-
-
 def _is_empty(words: Any) -> Any:
     return pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(words), _EMPTY_WORDS), True)
 
 
+def _is_bare(column: pa.ChunkedArray) -> bool:
+    """Whether no text can stand for "no value" or have spaces around it, told by first and last bytes alone.
+
+    To look every text up among the words for "no value" takes as long as to read the file.
+    """
+    return column.null_count == 0 and all(_is_bare_chunk(chunk) for chunk in column.chunks if len(chunk))
+
+
+def _is_bare_chunk(chunk: pa.StringArray) -> bool:
+    _, offsets, data = chunk.buffers()
+    at = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    length = np.diff(at)
+    if data is None or not length.all():
+        return False
+    letters = np.frombuffer(data, dtype=np.uint8)
+    first, last = letters[at[:-1]], letters[at[1:] - 1]
+    # a space of another script begins and ends with bytes beyond ASCII
+    if ((first <= 32) | (last <= 32) | (first >= 127) | (last >= 127)).any():
+        return False
+    return not ((length <= _EMPTY_LENGTH) & np.isin(first, _EMPTY_STARTS)).any()
+
+
 def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     """Names, ids and free text: kept letter by letter, but for spaces around an id."""
-    if model.kind == "id":
-        # whole numbers beside empty cells become floats: 1001.0
-        if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
-            column = column.cast(pa.int64())
-        column = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    # whole numbers beside empty cells become floats: 1001.0
+    if model.kind == "id" and pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
+        column = column.cast(pa.int64())
     column = column.cast(pa.string())
+    if _is_bare(column):
+        return Values(column, _no_faults(column))
+    if model.kind == "id":
+        column = pc.utf8_trim_whitespace(column)
     empty = _is_empty(column)
     values = Values(pc.if_else(empty, pa.scalar(None, pa.string()), column), _no_faults(column))
     values.mark("empty", np.asarray(empty.to_numpy()))
     return values
 
 
-def _by_word(column: pa.ChunkedArray, parse: Callable[[Any], Values], meant: tuple[str, ...] = ()) -> Values:
+def _by_word(
+    column: pa.ChunkedArray, parse: Callable[[Any, np.ndarray], Values], meant: tuple[str, ...] = ()
+) -> Values:
     """Parse each distinct text once and spread the result over the rows; words `meant` are never taken for empty."""
-    column = column.cast(pa.string()).combine_chunks()
-    coded = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
-    at = _numpy(coded.indices, fill=len(coded.dictionary))
-    words = pc.utf8_trim_whitespace(pa.concat_arrays([coded.dictionary, pa.array([""])]))  # the last one is "no value"
-    parsed = parse(words)
-    empty = pc.and_not(_is_empty(words), pc.is_in(words, pa.array(meant, pa.string())))
-    parsed.faults[np.asarray(empty)] = CODE["empty"]
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    dictionary, at = _coded(column)
+    words = pc.utf8_trim_whitespace(pa.concat_arrays([dictionary, pa.array([""])]))  # the last one is "no value"
+    parsed = parse(words, np.bincount(at, minlength=len(words)))
+    empty = np.asarray(pc.and_not(_is_empty(words), pc.is_in(words, pa.array(meant, pa.string()))))
+    parsed.faults[empty] = CODE["empty"]
     values = parsed.values[at] if isinstance(parsed.values, np.ndarray) else parsed.values.take(pa.array(at))
-    return Values(values, parsed.faults[at], {name: mask[at] for name, mask in parsed.notes.items()})
+    faults = parsed.faults[at] if parsed.faults.any() else _no_faults(column)
+    return Values(values, faults, {name: mask[at] for name, mask in parsed.notes.items() if mask.any()})
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
+    """The distinct texts of a column, and for each row the number of its text; that after the last is "no value"."""
+    chunks = column.unify_dictionaries().chunks
+    # each chunk has what came before it and some more
+    dictionary = max((chunk.dictionary for chunk in chunks), key=len, default=pa.array([], pa.string()))
+    numbers = [pc.fill_null(chunk.indices, len(dictionary)).to_numpy(zero_copy_only=False) for chunk in chunks]
+    return dictionary, np.concatenate([np.zeros(0, dtype=np.int32), *numbers])
 
 
 def _categories(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
-    def parse(words: Any) -> Values:
+    def parse(words: Any, rows: np.ndarray) -> Values:
         tidy = pc.utf8_lower(pc.utf8_normalize(words, form="NFKC"))
         tidy = pc.replace_substring_regex(tidy, r"[ -]+", "_")
+        if how.words:
+            tidy = pa.array([how.words.get(word, word) for word in tidy.to_pylist()], pa.string())
         allowed = pc.is_in(tidy, pa.array(model.allowed))
         values = Values(pc.if_else(allowed, tidy, None), np.zeros(len(words), dtype=np.uint8))
         values.mark("not_allowed", ~np.asarray(allowed))
@@ -148,8 +181,8 @@ def _flags(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
         values.mark("empty", np.asarray(column.is_null().to_numpy()))
         return values
 
-    def parse(words: Any) -> Values:
-        found = [_FLAGS.get(word.lower()) for word in words.to_pylist()]
+    def parse(words: Any, rows: np.ndarray) -> Values:
+        found = [_FLAGS.get(unicodedata.normalize("NFKC", word).lower()) for word in words.to_pylist()]
         values = Values(pa.array(found, pa.bool_()), np.zeros(len(words), dtype=np.uint8))
         values.mark("unreadable", np.array([value is None for value in found]))
         return values
@@ -158,7 +191,14 @@ def _flags(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
 
 
 def _numbers(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
-    values = _typed_numbers(column) or _by_word(column, _parse_numbers)
+    def parse(words: Any, rows: np.ndarray) -> Values:
+        is_money, is_share = model.kind == "amount", model.unit == _SHARE
+        found = parse_numbers(words, rows, decimal=how.decimal, is_money=is_money, is_share=is_share)
+        values = Values(found.values, np.zeros(len(words), dtype=np.uint8), found.notes)
+        values.mark("ambiguous", found.ambiguous)
+        return values
+
+    values = _typed_numbers(column, model, how) or _by_word(column, parse)
     number = values.values
     values.mark("unreadable", ~np.isfinite(number))
     if model.kind == "integer":
@@ -171,11 +211,11 @@ def _numbers(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     return values
 
 
-def _typed_numbers(column: pa.ChunkedArray) -> Values | None:
+def _typed_numbers(column: pa.ChunkedArray, model: Column, how: Reading) -> Values | None:
     """A column of numbers, or of text that holds nothing but plain numbers; `None` if it needs a closer look."""
     kind = column.type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if not numeric and not pa.types.is_string(kind):
+    if not numeric and (not pa.types.is_string(kind) or how.decimal == ","):
         return None
     try:
         number = np.asarray(column.cast(pa.float64()).to_numpy())
@@ -183,28 +223,15 @@ def _typed_numbers(column: pa.ChunkedArray) -> Values | None:
         return None
     if not numeric and not np.isfinite(number).all():  # the words "nan" and "inf", or no value
         return None
+    if not numeric and how.decimal is None and model.kind == "amount" and thousandths(column):
+        return None
     values = Values(number, _no_faults(column))
     values.mark("empty", np.asarray(column.is_null().to_numpy()) | np.isnan(number))
     return values
 
 
-def _parse_numbers(words: Any) -> Values:
-    """Numbers as people write them: 1,200 / ¥1,200 / 1200円 / 1200 / ▲1,200 / (1,200)."""
-    tidy = pc.utf8_normalize(words, form="NFKC")
-    tidy = pc.replace_substring_regex(tidy, r"^\((.*)\)$", r"-\1")
-    tidy = pc.replace_substring_regex(tidy, "^[▲△−‐]", "-")
-    tidy = pc.replace_substring_regex(tidy, r"^([-+]?) *[¥\\] *(-?)", r"\1\2")  # Shift_JIS writes ¥ as a backslash
-    tidy = pc.replace_substring_regex(tidy, r" *円$", "")
-    grouped = pc.match_substring_regex(tidy, r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")
-    tidy = pc.if_else(grouped, pc.replace_substring(tidy, ",", ""), tidy)
-    good = pc.match_substring_regex(tidy, r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?$")
-    number = np.asarray(pc.if_else(good, tidy, None).cast(pa.float64()).to_numpy(zero_copy_only=False))
-    rewritten = np.asarray(pc.and_(good, pc.not_equal(tidy, words)))
-    return Values(number, np.zeros(len(words), dtype=np.uint8), {"rewritten": rewritten})
-
-
 def _instants(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
-    values = _typed_instants(column, how) or _by_word(column, lambda words: _parse_instants(words, how))
+    values = _typed_instants(column, how) or _instants_of_words(column, how)
     if model.kind == "date":
         values.values = values.values.astype("datetime64[D]").astype("datetime64[us]")
     values.mark("unreadable", np.isnat(values.values))
@@ -215,10 +242,20 @@ def _instants(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     return values
 
 
+def _of_moments(found: Moments) -> Values:
+    values = Values(found.values, np.zeros(len(found.values), dtype=np.uint8), found.notes)
+    values.mark("too_old", found.too_old)
+    values.mark("ambiguous", found.ambiguous)
+    return values
+
+
 def _typed_instants(column: pa.ChunkedArray, how: Reading) -> Values | None:
     """A column of instants or days, or of text in plain ISO form; `None` if it needs a closer look."""
-    zone = getattr(column.type, "tz", None)
-    if not (pa.types.is_temporal(column.type) or pa.types.is_string(column.type)) or pa.types.is_time(column.type):
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _numbered_instants(column, how)
+    zone = getattr(kind, "tz", None)
+    if not (pa.types.is_temporal(kind) or pa.types.is_string(kind)) or pa.types.is_time(kind):
         return None
     try:
         at = np.asarray(column.cast(pa.timestamp("us", tz=zone), safe=False).to_numpy()).astype("datetime64[us]")
@@ -227,73 +264,30 @@ def _typed_instants(column: pa.ChunkedArray, how: Reading) -> Values | None:
     values = Values(at, _no_faults(column))
     values.mark("empty", np.isnat(at))
     if zone is not None:
-        values.values = _local(at, how.zone)
+        values.values = local(at, how.zone)
         values.notes["zoned"] = ~np.isnat(at)
     return values
 
 
-def _parse_instants(words: Any, how: Reading) -> Values:
-    """Dates as people write them: a fixed list of forms, each tried on what the ones before have left."""
-    tidy = pc.utf8_normalize(words, form="NFKC")
-    values = Values(np.full(len(words), "NaT", dtype="datetime64[us]"), np.zeros(len(words), dtype=np.uint8))
-    values.notes["zoned"] = np.zeros(len(words), dtype=bool)
-    turned = () if how.dayfirst is None else (_DAY_FIRST,) if how.dayfirst else (_MONTH_FIRST,)
-    left = np.arange(len(words))
-    for form in (*_FORMATS, *turned):
-        parts = pc.extract_regex(tidy.take(pa.array(left)), form)
-        fits = np.asarray(parts.is_valid())
-        at, old, zoned = _assembled(parts.filter(pa.array(fits)), how)
-        rows, left = left[fits], left[~fits]
-        values.values[rows] = at
-        values.faults[rows[old]] = CODE["too_old"]
-        values.notes["zoned"][rows] = zoned & ~np.isnat(at)
-    if how.dayfirst is None:
-        values.mark("ambiguous", np.asarray(pc.match_substring_regex(tidy, _TURNED)))
-    return values
+def _numbered_instants(column: pa.ChunkedArray, how: Reading) -> Values | None:
+    """Numbers that count days or seconds; figures such as 20240401 are read as text, whole ones without a point."""
+    number = np.asarray(column.cast(pa.float64()).to_numpy())
+    found = numbered_moments(number, how.zone)
+    if found is not None:
+        values = _of_moments(found)
+        values.mark("empty", ~np.isfinite(number))
+        return values
+    if pa.types.is_integer(column.type) or not (np.isnan(number) | (number == np.floor(number))).all():
+        return None
+    try:
+        return _instants_of_words(column.cast(pa.int64()), how)
+    except pa.ArrowInvalid:
+        return None
 
 
-def _assembled(parts: Any, how: Reading) -> tuple[np.ndarray, Mask, Mask]:
-    """Instants from matched parts, whether each is a spreadsheet's "no day", and whether it came with a zone.
-
-    The parts are checked here: Arrow's own strptime turns 30 February into 1 March.
-    """
-    year, month, day, hour, minute, second = (_part(parts, name) for name in "ymdHMS")
-    fraction = pc.utf8_rpad(parts.field("f"), 6, "0")
-    micro = _numpy(
-        pc.if_else(pc.equal(fraction, ""), "0", pc.utf8_slice_codeunits(fraction, 0, 6)).cast(pa.int64()), fill=0
-    )
-    sane = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
-    months = (np.maximum(year, 1) * 12 + np.clip(month, 1, 12) - 1 - 1970 * 12).astype("datetime64[M]")
-    sane &= day <= ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    seconds = ((day - 1) * 24 + hour) * 3600 + minute * 60 + second
-    at = months.astype("datetime64[us]") + (seconds * 1_000_000 + micro).astype("timedelta64[us]")
-    at[~sane] = np.datetime64("NaT")
-    zone = parts.field("z")
-    zoned = _numpy(pc.not_equal(zone, ""), fill=False)
-    if zoned.any():
-        shift = [_offset(text) for text in zone.filter(pa.array(zoned)).to_pylist()]
-        at[zoned] = _local(at[zoned] - np.array(shift, dtype="timedelta64[m]"), how.zone)
-    old = (year < EARLIEST_YEAR) | ((year == EARLIEST_YEAR) & (month <= 1) & (day <= 1))
-    return at, old, zoned
-
-
-def _part(parts: Any, name: str) -> np.ndarray:
-    text = parts.field(name)
-    return _numpy(pc.if_else(pc.equal(text, ""), "0", text).cast(pa.int64()), fill=0)
-
-
-def _offset(zone: str) -> int:
-    """Minutes east of Greenwich: Z, +0900 or +09:00."""
-    if zone == "Z":
-        return 0
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-    return minutes if zone[0] == "+" else -minutes
-
-
-def _local(at: np.ndarray, zone: str) -> np.ndarray:
-    """Instants of Greenwich as the clocks of `zone` show them."""
-    return np.asarray(
-        pd.DatetimeIndex(at).tz_localize("UTC").tz_convert(zone).tz_localize(None), dtype="datetime64[us]"
+def _instants_of_words(column: pa.ChunkedArray, how: Reading) -> Values:
+    return _by_word(
+        column, lambda words, rows: _of_moments(parse_moments(words, rows, how.zone, dayfirst=how.dayfirst))
     )
 
 

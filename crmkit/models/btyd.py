@@ -64,34 +64,103 @@ class MeanLoss:
     def __init__(self, seen: Histories, shift: int) -> None:
         self.shift = shift
         self.scale = seen.T.max() / 10
-        self.count, self.total = seen.people, seen.people.sum()
-        # times and numbers are few where histories are many: logarithms are taken once of each, and looked up
-        self.n, self.of_n = np.unique(seen.x, return_inverse=True)
-        self.tx, self.of_tx = np.unique(seen.tx / self.scale, return_inverse=True)
-        self.T, self.of_T = np.unique(seen.T / self.scale, return_inverse=True)
-        self.many = np.bincount(self.of_n, weights=seen.people)
-        self.x = seen.x
+        self.total = float(seen.people.sum())
+        # times and numbers are few where histories are many: functions are taken once of each, and looked up
+        self.n, of_n = np.unique(seen.x, return_inverse=True)
+        self.tx, of_tx = np.unique(seen.tx / self.scale, return_inverse=True)
+        self.T, of_T = np.unique(seen.T / self.scale, return_inverse=True)
+        self.many = np.bincount(of_n, weights=seen.people)
+        self.people = np.bincount(of_T, weights=seen.people)
+        self.orders = np.bincount(of_T, weights=seen.people * seen.x)
+        could = seen.x + shift > 0  # who cannot have left is the same as all others watched so long
+        self.of_n, self.of_tx, self.of_T = of_n[could], of_tx[could], of_T[could]
+        self.x, self.count = seen.x[could], seen.people[could]
 
     def __call__(self, theta: Numbers) -> tuple[float, Numbers]:
-        from scipy.special import expit, gammaln, psi
+        value, slope = self._common(theta)
+        leaving = _Leaving(self, theta)
+        return -(value + leaving.value()) / self.total, -(slope + leaving.slope()) / self.total
+
+    def curved(self, theta: Numbers) -> tuple[float, Numbers, Numbers]:
+        """The same and the second derivatives."""
+        value, slope = self._common(theta)
+        leaving = _Leaving(self, theta)
+        curve = self._common_curve(theta, slope) + leaving.curve()
+        return -(value + leaving.value()) / self.total, -(slope + leaving.slope()) / self.total, -curve / self.total
+
+    def _common(self, theta: Numbers) -> tuple[float, Numbers]:
+        """The log-likelihood as if all were there, but for the mean over customers."""
+        from scipy.special import gammaln, psi
 
         r, alpha, a, b = np.exp(theta)
-        c, n, many, count = b + self.shift, self.n, self.many, self.count
-        common = gammaln(r + n) - gammaln(r) + r * np.log(alpha)
+        c, n, many, log_T = b + self.shift, self.n, self.many, np.log(alpha + self.T)
+        common = gammaln(r + n) - gammaln(r) + r * theta[1]
         common = common + gammaln(a + b) - gammaln(b) + gammaln(c + n) - gammaln(a + c + n)
-        after = np.where(n + self.shift > 0, c + n - 1, np.inf)  # ∞: nobody can have left
-        log_T, rx = np.log(alpha + self.T)[self.of_T], r + self.x
-        apart = log_T - np.log(alpha + self.tx)[self.of_tx]
-        odds = (np.log(a) - np.log(after))[self.of_n] + rx * apart
-        gone = count * expit(odds)
-        value = many @ common - count @ (rx * log_T) + count @ np.logaddexp(0, odds)
-        of_r = many @ (psi(r + n) - psi(r) + np.log(alpha)) - count @ log_T + gone @ apart
-        in_T, in_tx = (1 / (alpha + self.T))[self.of_T], (1 / (alpha + self.tx))[self.of_tx]
-        of_alpha = self.total * r / alpha - rx @ (count * in_T + gone * (in_tx - in_T))
-        of_a = many @ (psi(a + b) - psi(a + c + n)) + gone.sum() / a
-        of_b = many @ (psi(a + b) - psi(b) + psi(c + n) - psi(a + c + n)) - gone @ (1 / after)[self.of_n]
-        slope = np.array([of_r * r, of_alpha * alpha, of_a * a, of_b * b])
-        return -float(value) / self.total, -slope / self.total
+        left, right = psi(a + b) - psi(a + c + n), psi(c + n) - psi(b)
+        of_r = many @ (psi(r + n) - psi(r) + theta[1]) - self.people @ log_T
+        ordered = r * self.people + self.orders
+        of_alpha = self.total * r - ordered @ (alpha / (alpha + self.T))
+        slope = np.array([of_r * r, of_alpha, many @ left * a, many @ (left + right) * b])
+        return float(many @ common - ordered @ log_T), slope
+
+    def _common_curve(self, theta: Numbers, slope: Numbers) -> Numbers:
+        """The second derivatives of the same, of which `slope` are the first."""
+        from scipy.special import zeta
+
+        r, alpha, a, b = np.exp(theta)
+        c, n, many, part = b + self.shift, self.n, self.many, alpha / (alpha + self.T)
+        left, right = zeta(2, a + b) - zeta(2, a + c + n), zeta(2, c + n) - zeta(2, b)
+        curve = np.diag(slope * [1, 0, 1, 1])  # what a logarithm adds
+        curve[0, 0] += r * r * (many @ (zeta(2, r + n) - zeta(2, r)))
+        curve[0, 1] = curve[1, 0] = r * (self.total - self.people @ part)
+        curve[1, 1] = -(r * self.people + self.orders) @ (part * (1 - part))
+        curve[2, 2] += a * a * (many @ left)
+        curve[2, 3] = curve[3, 2] = a * b * (many @ left)
+        curve[3, 3] += b * b * (many @ (left + right))
+        return curve
+
+
+class _Leaving:
+    """What the chance of having left adds: log(1 + odds) of each history, odds being P(gone) / P(there)."""
+
+    def __init__(self, loss: MeanLoss, theta: Numbers) -> None:
+        r, alpha, _, b = np.exp(theta)
+        after = loss.n + (b + loss.shift - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of n = 0 where nobody can have left: not looked up
+            by_n, by_b = theta[2] - np.log(after), -b / after
+        in_T, in_tx = alpha / (alpha + loss.T), alpha / (alpha + loss.tx)
+        apart = np.log(alpha + loss.T)[loss.of_T] - np.log(alpha + loss.tx)[loss.of_tx]
+        self.by_alpha = in_T[loss.of_T] - in_tx[loss.of_tx]  # how `apart` moves, and how that moves in its turn
+        self.again = (in_T * (1 - in_T))[loss.of_T] - (in_tx * (1 - in_tx))[loss.of_tx]
+        self.r, self.rx, self.count = r, r + loss.x, loss.count
+        odds = by_n[loss.of_n] + self.rx * apart
+        small = np.exp(-np.abs(odds))  # serves the chance and the logarithm
+        self.added = np.maximum(odds, 0) + np.log1p(small)
+        self.gone = np.where(odds >= 0, 1.0, small) / (1 + small)
+        # how the log odds move with each log parameter
+        self.moves = np.stack([r * apart, self.rx * self.by_alpha, np.ones_like(odds), by_b[loss.of_n]])
+
+    def value(self) -> float:
+        return _dot(self.count, self.added)
+
+    def slope(self) -> Numbers:
+        return np.asarray(np.einsum("ik,k->i", self.moves, self.count * self.gone))
+
+    def curve(self) -> Numbers:
+        """Second derivatives: of log(1 + odds) by the log odds, and of the log odds themselves."""
+        gone, by_b = self.count * self.gone, self.moves[3]
+        curve = np.einsum("ik,jk->ij", self.moves * (gone * (1 - self.gone)), self.moves)
+        curve[0, 0] += _dot(gone, self.moves[0])
+        curve[0, 1] += self.r * _dot(gone, self.by_alpha)
+        curve[1, 0] = curve[0, 1]
+        curve[1, 1] += _dot(gone, self.rx * self.again)
+        curve[3, 3] += _dot(gone, by_b * (1 + by_b))
+        return np.asarray(curve)
+
+
+def _dot(one: Numbers, other: Numbers) -> float:
+    """A sum of products; a matrix library would put several cores to work on it for nothing."""
+    return float(np.einsum("k,k->", one, other))
 
 
 def logit_alive(theta: Numbers, x: Numbers, tx: Numbers, T: Numbers, shift: int) -> Numbers:

@@ -254,7 +254,7 @@ def _fit(summary: Summary, model: str) -> BuyingModel:
     customers, again = int(seen.people.sum()), int(seen.people[seen.x > 0].sum())
     _fittable(seen, customers, again)
     loss = MeanLoss(seen, SHIFT[model])
-    found = maximise(loss, STARTS, customers, NAMES[model])
+    found = maximise(loss, STARTS, customers, NAMES[model], curved=loss.curved)
     scale = np.log(loss.scale)
     best = Maximum(found.theta + np.array([0, scale, 0, 0]), found.covariance, found.loss)
     values = np.exp(best.theta)

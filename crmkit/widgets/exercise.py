@@ -1,4 +1,4 @@
-"""Exercises that answer "not yet / close / correct", name a mix-up they recognise, and hint more concretely each time.
+"""Exercises that answer "not yet / close / correct", name a mix-up they recognize, and hint more concretely each time.
 
 Answers are computed from the world at hand, never stored, so another seed or the learner's own data works too.
 """

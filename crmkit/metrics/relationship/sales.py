@@ -31,6 +31,7 @@ from crmkit.reduction import (
     time_window,
     warn,
     within,
+    without_repeats,
 )
 
 When = str | datetime
@@ -277,7 +278,7 @@ def open_sales(orders: Any, *, columns: Columns = None, by: str | None = None, b
     """
     keep = (*_order_id(orders, columns), *(["refunded_at"] if booked else []))
     opened = _priced(open_orders(orders, columns=columns, by=by, keep=keep, must=("net_amount",)))
-    again, frame = _once(opened.frame)
+    frame, again = _once(opened.frame)
     aside = ("no_customer", "refunded") if booked else ("no_customer",)
     reasons = {why: breaks for why, breaks in opened.reasons.items() if why not in aside}
     if booked:  # an unknown status is marked as not completed anyway
@@ -293,7 +294,7 @@ def open_named_sales(orders: Any, *, columns: Columns = None, by: str | None = N
     """
     keep = _order_id(orders, columns) if unique else ()
     opened = _priced(open_orders(orders, columns=columns, by=by, keep=keep, must=("net_amount",)))
-    again, frame = _once(opened.frame) if unique else (None, opened.frame)
+    frame, again = _once(opened.frame) if unique else (opened.frame, None)
     return replace(opened, frame=frame, again=again, kept=(*KEPT, "net_amount", "refund_amount"))
 
 
@@ -321,16 +322,9 @@ def _priced(opened: History) -> History:
     return replace(opened, frame=frame.with_columns(counts=counts), reasons={**opened.reasons, **refunded, **wrong})
 
 
-def _once(frame: Frame) -> tuple[Frame | None, Frame]:
-    """How many rows repeat an order's id, and the rows without them; rows without an id all stay."""
-    if "order_id" not in frame.collect_schema():
-        return None, frame
-    key = nw.col("order_id")
-    again = frame.filter(~key.is_null()).select(again=nw.len() - key.n_unique())
-    if not frames.row(again)["again"]:  # as it should be: nothing to copy
-        return None, frame
-    first = frame.filter(~key.is_null()).unique(subset=["order_id"], keep="any")
-    return again, nw.concat([first, frame.filter(key.is_null())], how="vertical")
+def _once(frame: Frame) -> tuple[Frame, Frame | None]:
+    """Each order once, where orders have an id."""
+    return without_repeats(frame, "order_id") if "order_id" in frame.collect_schema() else (frame, None)
 
 
 def _booked(sales: Rows, window: Window, basis: str) -> tuple[Units, tuple[AmbiguousFigure, ...]]:

@@ -7,7 +7,7 @@ where groups must be of equal size, the table says how many are tied at the boun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -26,6 +26,7 @@ When = str | datetime
 SCORES, DECILES = 5, 10
 RECENCY, FREQUENCY, MONETARY = nw.col("recency_days"), nw.col("frequency"), nw.col("monetary")
 OLDEST = 120
+MILLISECONDS = 86_400_000  # of a day
 RFM_SEGMENTS = ("best", "loyal", "at_risk", "rising", "fading", "asleep")
 CPM_SEGMENTS = tuple(f"{kind}_{state}" for state in ("active", "lapsed")
                      for kind in ("first", "toddler", "steady", "trend", "best"))  # fmt: skip
@@ -241,9 +242,15 @@ def _buyers(sales: History, inside: nw.Expr, until: datetime, *, first: bool = F
     day = nw.col("day")
     found = {"last": day.max(), "frequency": day.n_unique(), "monetary": MONETARY.sum()}
     customers = rows.group_by("customer_id").agg(**found, **({"first": day.min()} if first else {}))
-    return customers.with_columns(
-        recency_days=day_of(until) - frames.day_number(nw.col("last")), frequency=FREQUENCY.cast(nw.Int64)
-    )
+    return customers.with_columns(recency_days=_days_until(until, customers), frequency=FREQUENCY.cast(nw.Int64))
+
+
+def _days_until(until: datetime, customers: Frame) -> nw.Expr:
+    """Calendar days from the last order on."""
+    last = nw.col("last")
+    if isinstance(customers, nw.DataFrame):  # quicker; not every lazy engine has it
+        return until.toordinal() - date(1970, 1, 1).toordinal() - last.dt.timestamp("ms") // MILLISECONDS
+    return day_of(until) - frames.day_number(last)
 
 
 def _scored(customers: Frame) -> Frame:

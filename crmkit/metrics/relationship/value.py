@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 
-from crmkit import frames, reduction
+from crmkit import frames
 from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Sums, Window, means
 from crmkit.frames import Columns, Frame, Names, columns_of
@@ -30,6 +30,7 @@ from crmkit.reduction import (
     summarise,
     time_window,
     warn,
+    without_repeats,
 )
 
 When = str | datetime
@@ -211,13 +212,6 @@ def of_figures(worth: Callable[..., float], inputs: Sequence[Number], definition
     )
 
 
-def once(frame: Frame, *keys: str) -> tuple[Frame, int]:
-    """The rows with each key once, and how many that takes away."""
-    apart, again = reduction.once(frame, *keys)
-    taken = int(frames.row(again)["again"] or 0)
-    return (apart if taken else frame), taken
-
-
 def joined(left: Frame, right: Frame, on: str) -> Frame:
     """Each row of `left` with what `right` knows of it; ids that are numbers here and text there are met as text."""
     if left.collect_schema()[on] != right.collect_schema()[on]:
@@ -244,7 +238,7 @@ def _profits(
 def _with_costs(orders: Any, costs: Frame, window: Window, by: str | None, columns: Columns) -> History:
     """Orders with AMOUNTS; one whose cost or amount is not known does not count."""
     history = open_orders(orders, columns=columns, by=by, keep=("refunded_at",), must=("order_id", "net_amount"))
-    frame, taken = once(history.frame, "order_id")
+    frame, again = without_repeats(history.frame, "order_id")
     found = frame.collect_schema()
     net, cost = nw.col("net_amount").cast(nw.Float64), nw.col("cost")
     refund = nw.col("refund_amount").cast(nw.Float64).fill_null(0.0) if "refund_amount" in found else nw.lit(0.0)
@@ -256,7 +250,6 @@ def _with_costs(orders: Any, costs: Frame, window: Window, by: str | None, colum
     frame = joined(frame, costs, "order_id").with_columns(sold=net, paid_back=refund)
     frame = frame.with_columns(profit=nw.col("sold") - nw.col("paid_back") - cost)
     broken = nw.any_horizontal(*(breaks.fill_null(False) for breaks in faults.values()), ignore_nulls=False)
-    again = frame.select(again=nw.len() * 0 + taken) if taken else None
     frame = frame.with_columns(counts=nw.col("counts") & ~broken)
     return History(frame, {**history.reasons, **faults}, again, kept=(*KEPT, *AMOUNTS))
 
@@ -265,9 +258,10 @@ def _cost_per_order(order_items: Any, columns: Columns) -> tuple[Frame, tuple[Cr
     """`cost` of each order's lines, null where that of a line is not known; and a warning of lines met before."""
     needs = ("order_id", "line_no", "quantity", "unit_cost")
     frame = open_rows(order_items, "order_items", needs=needs, must=needs, columns=columns).frame
-    lines, taken = once(frame, "order_id", "line_no")
+    lines, again = without_repeats(frame, "order_id", "line_no")
     notes: tuple[CrmkitWarning, ...] = ()
-    if taken:
+    if again is not None:
+        taken = frames.row(again)["again"]
         seen = frames.row(frame.select(rows=nw.len()))["rows"]
         notes = (RowsLeftOut("same_key", rows=f"{taken:,}", seen=f"{seen:,}", table="order_items"),)
         warn(notes[0])

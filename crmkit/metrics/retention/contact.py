@@ -13,7 +13,6 @@ from crmkit.estimate import Definition, Figures, Sums, shares
 from crmkit.frames import Frame, Names, columns_of
 from crmkit.reduction import (
     AT,
-    History,
     Rows,
     Units,
     day_after_last,
@@ -24,6 +23,7 @@ from crmkit.reduction import (
     time_window,
     whole_number,
     within,
+    without_repeats,
 )
 
 When = str | datetime
@@ -81,7 +81,9 @@ def follow_up_coverage(
     window, within_days = time_window(start, end), whole_number("within_days", within_days)
     one_of("match", match, ("order", "customer"))
     names = ("orders", "interactions")
-    history = _once(open_orders(orders, columns=columns_of(columns, "orders", names), by=by, must=("order_id",)))
+    history = open_orders(orders, columns=columns_of(columns, "orders", names), by=by, must=("order_id",))
+    frame, again = without_repeats(history.frame, "order_id")
+    history = replace(history, frame=frame, again=again)
     until = frames.instant(as_of, "as_of") if as_of is not None else day_after_last(history) or NEVER
     key = f"{match}_id"
     contacts = _contacts(interactions, key, columns_of(columns, "interactions", names), kind="follow_up")
@@ -164,14 +166,6 @@ def contact_coverage(
 
 def _share(sums: Sums) -> Figures:
     return shares(sums["above"], sums["below"])
-
-
-def _once(history: History) -> History:
-    """Without the rows whose order was met before; rows that name no order all stay."""
-    named, key = history.frame.filter(~nw.col("order_id").is_null()), nw.col("order_id")
-    again = named.select(again=nw.len() - key.n_unique())
-    frame = nw.concat([named.unique(subset=["order_id"], keep="any"), history.frame.filter(key.is_null())])
-    return replace(history, frame=frame, again=again)
 
 
 def _contacts(interactions: Any, key: str, columns: Any, kind: str | None = None) -> Frame:

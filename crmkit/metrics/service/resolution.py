@@ -403,7 +403,7 @@ def _with_repeats(frame: Frame, days: int) -> Frame:
 def _thanks(ticket_events: Any, columns: Names, as_of: When, hours: float) -> Frame:
     """How many reopenings of each ticket were solved again soon, without another word of an agent: `_thanks`."""
     until = None if as_of is None else frames.instant(as_of, "as_of")
-    log = open_log(ticket_events, ("status_change", "answer"), columns=columns, until=until).frame
+    log = open_log(ticket_events, ("status_change", "reply"), columns=columns, until=until).frame
     reopened = log.filter(out_of_solved()).select("event_id", "ticket_id", reopened=AT)
     solved = log.filter(into_solved()).select("ticket_id", solved=AT)
     pairs = reopened.join(solved, on="ticket_id", how="inner").filter(nw.col("solved") >= nw.col("reopened"))

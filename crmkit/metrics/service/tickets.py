@@ -2,13 +2,12 @@
 
 A ticket table tells how things are now, the log how they came about, so durations and reopenings are always read from
 the log. Rules that hold everywhere: merged tickets do not exist; a bot's or system's comment and an internal note are
-no reply; events of unknown tickets, from before their ticket, or met before are left out and counted; events of the
-same instant happened in the order of their ids.
+no reply; events of unknown tickets, from before their ticket, or met before are left out and counted, among the events
+that the figure is read from; events of the same instant happened in the order of their ids.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,8 @@ TABLES = ("tickets", "ticket_events", "orders", "sla_policies", "business_hours"
 SOLVED = ("solved", "closed")
 DETAILS = ("customer_id", "kind", "category", "channel", "priority", "assignee_id", "team", "created_by",
            "follows_ticket_id")  # fmt: skip
-TALK = ("first_reply_at", "first_public_at", "public_agent_comments")
+REPLIES = ("first_reply_at", "public_agent_comments")
+TALK = (*REPLIES, "first_public_at")
 MOVES = ("first_solved_at", "last_solved_at", "is_solved", "times_solved", "reopens")
 HANDS = ("assignments", "transfers")
 FACTS = (*TALK, *MOVES, *HANDS)
@@ -161,7 +161,9 @@ def open_desk(
 ) -> Opened:
     """The ticket table with the wanted details, and whether a ticket is `_merged` and was opened `_by_agent`."""
     names = dict.fromkeys(("ticket_id", "created_at", *details, "created_by", "status", "merged_into_ticket_id"))
-    opened, lost, span = _open_keyed(tickets, "tickets", "ticket_id", tuple(names), ("created_at", *must), by, columns)
+    opened, lost, found_at = _open_keyed(
+        tickets, "tickets", "ticket_id", tuple(names), ("created_at", *must), by, columns
+    )
     found = opened.collect_schema()
     signs = [(nw.col("status") == "merged").fill_null(False)] if "status" in found else []
     signs += [~nw.col("merged_into_ticket_id").is_null()] if "merged_into_ticket_id" in found else []
@@ -171,18 +173,21 @@ def open_desk(
     missing = {name: nw.lit(None, nw.String) for name in kept if name not in found}
     kept += ["group"] if by is not None else []
     opened = opened.with_columns(_merged=merged, _by_agent=by_agent, **missing).select(*kept, *FLAGS)
-    return Opened(opened, lost, span, bool(signs))
+    return Opened(opened, lost, (found_at["first"], found_at["last"]), bool(signs))
 
 
 def open_log(ticket_events: Any, kinds: Collection[str], *, columns: Names = None, until: Any = None) -> Log:
     """The events of these kinds up to `until`, `from_value` filled in where it is missing."""
     must = ("actor_type", "kind", "is_public", "to_value")
-    log, lost, span = _open_keyed(ticket_events, "ticket_events", "event_id", EVENT_COLUMNS, must, None, columns, kinds)
+    log, lost, found = _open_keyed(
+        ticket_events, "ticket_events", "event_id", EVENT_COLUMNS, must, None, columns, kinds
+    )
     seen = lost[0][-1] - sum(n for _, _, n, _ in lost)
     if until is not None:
         log = log.filter(AT < until)
         seen = int(frames.row(log.select(rows=nw.len()))["rows"])
-    return Log(_with_states(log, kinds), seen, lost, span)
+    log = _with_states(log, kinds) if found.get("bare") != 0 or "assignment" in kinds else log
+    return Log(_told_apart(log, kinds), seen, lost, (found["first"], found["last"]))
 
 
 def desk_of(frame: Frame, opened: Opened, log: Log, until: Any = None) -> Desk:
@@ -223,18 +228,13 @@ def reduced(opened: Opened, log: Log, marks: Mapping[str, Mark]) -> Frame:
 def held(desk: Desk) -> Iterator[Desk]:
     """The same desk, computed once and kept by its engine while the block runs: a figure asks several times.
 
-    A table made of it must not leave the block, since DuckDB looks at it again; `once` sees to that.
+    A table made of it should not leave the block: DuckDB keeps all rows as long as it lives; `once` sees to that.
     """
     frame = desk.frame
     native = frame.to_native()
     if frame.implementation.is_duckdb():
-        name = f"_crmkit_{uuid.uuid4().hex}"
-        native.query("_crmkit_source", f"CREATE TEMP TABLE {name} AS SELECT * FROM _crmkit_source")
-        kept = native.query("_crmkit_source", f"SELECT * FROM temp.{name}")
-        try:
-            yield replace(desk, frame=frames.as_frame(kept))
-        finally:
-            native.query("_crmkit_source", f"DROP TABLE temp.{name}")
+        # no temporary table: after each change of the catalogue DuckDB looks through every query made before
+        yield replace(desk, frame=frames.as_frame(native.materialize()))
     elif frame.implementation.is_pyspark():
         kept = native.cache()
         try:
@@ -257,7 +257,7 @@ def once(desk: Desk, figure: Callable[[Desk], Any]) -> Any:
 
 def _kinds_of(facts: Collection[str]) -> tuple[str, ...]:
     """The kinds of events that these facts are read from."""
-    kinds = {"answer": TALK, "status_change": MOVES, "assignment": HANDS}
+    kinds = {"reply": REPLIES, "answer": ("first_public_at",), "status_change": MOVES, "assignment": HANDS}
     return tuple(kind for kind, names in kinds.items() if set(names) & set(facts))
 
 
@@ -270,20 +270,25 @@ def _open_keyed(
     by: str | None,
     columns: Names,
     kinds: Collection[str] = (),
-) -> tuple[Frame, Lost, tuple[Any, Any]]:
-    """A table whose `key` no two rows share, how many rows were lost on the way, and its first and last instant."""
+) -> tuple[Frame, Lost, dict[str, Any]]:
+    """A table whose `key` no two rows share, how many rows were lost on the way, and what was found.
+
+    That is its `first` and `last` instant and, of a log, how many moves are `bare`: do not say from which state.
+    """
     frame = frames.open_table(
         native, table, needs=needs, must=must, columns=columns_of(columns, table, TABLES), extra=by
     )
     frame = plain_text(frame, "ticket_id")
     at = nw.col("created_at")
     if table == "ticket_events":
-        frame, at = frame.rename({"kind": "event_kind"}).filter(_looked_at(kinds)), AT
+        frame, at = frame.rename({"kind": "event_kind"}).filter(_looked_at(frame, kinds)), AT
     none = nw.col(key).is_null() | nw.col("ticket_id").is_null()
     # a ticket without a date is known all the same
     undated = at.is_null() & ~none if table == "ticket_events" else nw.col(key).is_null() & ~none
     wanted = {"seen": nw.len(), "ids": nw.col(key).n_unique(), "first": at.min(), "last": at.max()}
     wanted |= {"no_id": none.cast(nw.Int64).sum(), "no_date": undated.cast(nw.Int64).sum()}
+    if "from_value" in frame.collect_schema():
+        wanted["bare"] = ((KIND == "status_change") & FROM.is_null()).cast(nw.Int64).sum()
     found = frames.row(frame.select(**wanted))
     seen, nameless, undated_rows = (int(found[name] or 0) for name in ("seen", "no_id", "no_date"))
     if nameless + undated_rows:
@@ -293,7 +298,7 @@ def _open_keyed(
     # looking for repeated rows is slow: only where there are some
     frame = frame.unique(subset=[key], keep="any") if again else frame
     lost = (("no_id", nameless), ("no_date", undated_rows), ("same_key", again))
-    return frame, tuple((table, why, n, seen) for why, n in lost), (found["first"], found["last"])
+    return frame, tuple((table, why, n, seen) for why, n in lost), found
 
 
 def plain_text(frame: Frame, *names: str) -> Frame:
@@ -305,14 +310,22 @@ def plain_text(frame: Frame, *names: str) -> Frame:
     return frame.with_columns(nw.col(*names).cast(nw.String))
 
 
-def _looked_at(kinds: Collection[str]) -> nw.Expr:
-    """Events of some kinds; of comments those that can be answers, if `kinds` says "answer"."""
-    plain = [kind for kind in kinds if kind != "answer"]
-    wanted = KIND.is_in(plain) if plain else nw.lit(False)
-    if "answer" not in kinds:
-        return wanted
-    answer = (KIND == "comment") & nw.col("is_public").fill_null(False) & (nw.col("actor_type") != "customer")
-    return wanted | answer.fill_null(False)
+def _looked_at(frame: Frame, kinds: Collection[str]) -> nw.Expr:
+    """Events of some kinds; "reply" are the public comments of agents, "answer" those of all but customers."""
+    plain = [kind for kind in kinds if kind not in ("reply", "answer")]
+    public, actor = nw.col("is_public"), nw.col("actor_type")
+    # an engine that plans ahead drops "none" itself, and reads less where the condition is bare
+    lazy = isinstance(frame, nw.LazyFrame)
+    said = (KIND == "comment") & (public if lazy else public.fill_null(False))
+    wanted = [_one_of(KIND, plain)] if plain else []
+    if "answer" in kinds:
+        wanted.append(said & (actor != "customer"))
+    elif "reply" in kinds:
+        wanted.append(said & (actor == "agent"))
+    if not wanted:
+        return nw.lit(False)
+    either = wanted[0] if len(wanted) == 1 else nw.any_horizontal(*wanted, ignore_nulls=False)
+    return either if lazy else either.fill_null(False)
 
 
 def neighbour(frame: Frame, names: Mapping[str, str], step: int) -> Frame:
@@ -360,16 +373,14 @@ def _with_states(log: Frame, kinds: Collection[str]) -> Frame:
 
 def _marks() -> dict[str, Mark]:
     """What of an event is kept under which condition, and how the events of a ticket are summed up."""
-    said = (KIND == "comment") & nw.col("is_public").fill_null(False)
-    actor, one = nw.col("actor_type"), nw.lit(1)
-    agent = said & (actor == "agent")
+    one = nw.lit(1)
     # the opening comment of a ticket that an agent wrote is no reply
-    reply = agent & ((AT > nw.col("created_at")) | ~nw.col("_by_agent"))
+    reply = nw.col("_replied") & ((AT > nw.col("created_at")) | ~nw.col("_by_agent"))
     handed = KIND == "assignment"
     came, left = into_solved(), out_of_solved()
     return {
         "first_reply_at": (reply, AT, "min"),
-        "first_public_at": (reply | (said & actor.is_in(["bot", "system"])), AT, "min"),
+        "first_public_at": (reply | nw.col("_noticed"), AT, "min"),
         "public_agent_comments": (reply, one, "sum"),
         "first_solved_at": (came, AT, "min"),
         "last_solved_at": (came, AT, "max"),
@@ -381,16 +392,36 @@ def _marks() -> dict[str, Mark]:
     }
 
 
+def _one_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
+    """Whether it is one of a few words; `is_in` looks through a list for each row in DuckDB."""
+    met = column == words[0]
+    for word in words[1:]:
+        met = met | (column == word)
+    return met
+
+
+def _told_apart(log: Frame, kinds: Collection[str]) -> Frame:
+    """The events with what they are, so that a join need not carry the words that tell."""
+    made: dict[str, nw.Expr] = {}
+    if {"reply", "answer", "comment"} & set(kinds):
+        said = (KIND == "comment") & nw.col("is_public").fill_null(False)
+        actor = nw.col("actor_type")
+        made |= {"_replied": said & (actor == "agent"), "_noticed": said & actor.is_in(["bot", "system"])}
+    if "status_change" in kinds:
+        moved = KIND == "status_change"
+        was, is_now = (_one_of(at, SOLVED).fill_null(False) for at in (FROM, TO))
+        made |= {"_came": moved & is_now & ~was, "_left": moved & was & ~(is_now | TO.is_null())}
+    return log.with_columns(**{name: met.fill_null(False) for name, met in made.items()}) if made else log
+
+
 def into_solved() -> nw.Expr:
-    """A move from outside into solved or closed."""
-    inside = FROM.is_in(list(SOLVED)).fill_null(False)
-    return (KIND == "status_change") & TO.is_in(list(SOLVED)).fill_null(False) & ~inside
+    """A move from outside into solved or closed, in a log of status changes."""
+    return nw.col("_came")
 
 
 def out_of_solved() -> nw.Expr:
-    """A move out of solved or closed: the ticket is open again."""
-    inside = TO.is_in(list(SOLVED)).fill_null(False) | TO.is_null()
-    return (KIND == "status_change") & FROM.is_in(list(SOLVED)).fill_null(False) & ~inside
+    """A move out of solved or closed, in a log of status changes: the ticket is open again."""
+    return nw.col("_left")
 
 
 _IS_SOLVED_NEEDS = ("last_solved_at", "_last_left", "times_solved", "reopens")

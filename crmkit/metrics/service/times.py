@@ -88,7 +88,7 @@ def first_reply_time(
         Zendesk's "first reply time", as dbt_zendesk computes it.
     """
     window = time_window(start, end)
-    opened = timed("first_reply_time", tickets, ticket_events, ("answer",), hours=hours, business_hours=business_hours,
+    opened = timed("first_reply_time", tickets, ticket_events, ("reply",), hours=hours, business_hours=business_hours,
                    holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
     return _reply(opened, "first_reply_time", "first_reply_at", statistic, window, kind, agent_created)
 
@@ -286,7 +286,7 @@ def wait_band(
     ends = [float(end) for end in bands]
     if not ends or ends[0] <= 0 or any(low >= high for low, high in pairwise(ends)):
         raise ParameterError("bands", value=tuple(bands))
-    opened = timed("wait_band", tickets, ticket_events, ("answer",), hours=hours, business_hours=business_hours,
+    opened = timed("wait_band", tickets, ticket_events, ("reply",), hours=hours, business_hours=business_hours,
                    holidays=holidays, by=None, columns=columns)  # fmt: skip
     units = opened.desk(("first_reply_at",)).units(~BY_AGENT)
     wait = minutes("_created", "_first_reply_at")

@@ -198,7 +198,7 @@ def _stock(
     """Tickets created before an instant, as they stood just before it."""
     must = () if kind is None else ("kind",)
     opened = open_desk(tickets, by=by, columns=columns, details=(*must, "assignee_id"), must=must)
-    log = open_log(ticket_events, opened.kinds(("answer", "status_change", "assignment")), columns=columns)
+    log = open_log(ticket_events, opened.kinds(("reply", "status_change", "assignment")), columns=columns)
     facts = ("first_reply_at", "is_solved")
     handed = KIND == "assignment"
     marks: dict[str, Mark] = {

@@ -1,0 +1,298 @@
+"""Which table a source holds, and which of its columns is which: by the names that people and programs give them.
+
+What is found is a proposal: it is shown before anything hangs on it, and own names go before it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+
+from crmkit.datasets.source import Offer
+from crmkit.datasets.values import CODE, Reading, read_column
+from crmkit.errors import MissingColumn, ParameterError, UnreadableFile
+from crmkit.schema import TABLES, Column, Table
+from crmkit.texts import LANGUAGES, messages
+
+By = Literal["asked", "export", "name", "alias", "label", "vague"]
+
+# Tables whose rows are events: one without an id of its own can be named by the line it stands in.
+KEY_FROM_LINE = (
+    "orders", "subscriptions", "interactions", "survey_responses", "tickets", "ticket_events",
+    "campaign_sends", "costs", "feedback", "referrals", "loyalty_events", "quality_reviews", "sla_policies",
+)  # fmt: skip
+_WEIGHT: Mapping[By, float] = {"asked": 2.0, "export": 1.5, "name": 1.0, "alias": 0.95, "label": 0.8, "vague": 0.4}
+_STEM = 3.0  # the source itself is called like the table
+_CLEAR = 0.3  # by how much the best table has to be ahead of the next
+_NOTHING: Mapping[str, str | None] = {}
+_CHECKED = ("instant", "date", "amount", "number", "integer", "flag")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A column of the model found at a place of the source, and by what."""
+
+    column: str
+    at: int
+    own: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The export of a well-known system; `once` is the header whose value repeats on the lines of one row."""
+
+    title: str
+    table: str
+    signature: tuple[str, ...]
+    columns: Mapping[str, str]
+    once: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a source is taken for: its table (`None` = not told), columns, and the tables that came as near."""
+
+    offer: Offer
+    table: Table | None
+    matches: tuple[Match, ...] = ()
+    export: Export | None = None
+    near: tuple[str, ...] = ()
+
+
+def bare(header: str) -> str:
+    """A header without what people do not mind: width, case, spaces, signs, and what stands in brackets."""
+    plain = unicodedata.normalize("NFKC", header).casefold()
+    outside = re.sub(r"\([^)]*\)|\[[^\]]*\]|【[^】]*】", "", plain)
+    return re.sub(r"[\W_]+", "", outside) or re.sub(r"[\W_]+", "", plain)
+
+
+def tidy(header: str) -> str:
+    """A header without what people do not see: width, case, spaces and hyphens."""
+    return "_".join(unicodedata.normalize("NFKC", header).casefold().replace("-", " ").split())
+
+
+def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHING) -> Proposal:
+    """Tell the table of a source, if one is clearly ahead of the others; only tables that have the columns `own`."""
+    export = next((item for item in _exports() if _has_all(offer.headers, item.signature)), None)
+    if export is not None:
+        model = TABLES[export.table]
+        return Proposal(offer, model, match_columns(offer, model, own, how, export), export)
+    scored = sorted(_scored(offer, how, own), key=lambda item: -item[0])
+    if not scored:
+        return Proposal(offer, None)
+    best, model, matches = scored[0]
+    near = tuple(other.name for score, other, _ in scored[1:] if best - score < _CLEAR)
+    return Proposal(offer, None if near else model, () if near else matches, None, (model.name, *near) if near else ())
+
+
+def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Reading) -> Proposal:
+    """The columns of a source whose table is known.
+
+    Raises:
+        ParameterError: `own` names a column that the model does not have.
+        MissingColumn: a column that `own` names, or that the table cannot do without, is not there.
+        UnreadableFile: a column that is needed is there twice.
+    """
+    export = next((it for it in _exports() if it.table == model.name and _has_all(offer.headers, it.signature)), None)
+    matches = match_columns(offer, model, own, how, export)
+    found = {match.column for match in matches}
+    for column in model.columns:
+        if column.required and column.name not in found and not made_from_line(model, column):
+            _raise_missing(offer, model, column.name, column.name)
+    return Proposal(offer, model, matches, export)
+
+
+def match_columns(
+    offer: Offer, model: Table, own: Mapping[str, str | None], how: Reading, export: Export | None = None
+) -> tuple[Match, ...]:
+    """Every column of the model that the source has, in the model's order."""
+    found: dict[str, Match] = {}
+    taken: set[int] = set()
+    for column, at, by in [*_asked(offer, model, own), *_told(offer, model, own, export, how)]:
+        if column not in found and at not in taken:
+            found[column] = Match(column, at, offer.headers[at], by)
+            taken.add(at)
+    _refuse_twice(offer, found)
+    return tuple(found[column.name] for column in model.columns if column.name in found)
+
+
+def made_from_line(model: Table, column: Column) -> bool:
+    """Whether an id can be made from the line that a row stands in."""
+    return model.name in KEY_FROM_LINE and model.key == (column.name,)
+
+
+def is_personal(header: str) -> bool:
+    """Whether a header names what identifies a living person, in whatever table."""
+    return any(
+        TABLES[table][column].personal for table in TABLES for column, _ in _index(table).get(bare(header), {}).values()
+    )
+
+
+def words_of(table: str, column: str) -> Mapping[str, str]:
+    """Other people's words for the words of a category, tidied as the reader tidies what it reads."""
+    return _words().get((table, column)) or _words().get(("*", column)) or {}
+
+
+def _scored(
+    offer: Offer, how: Reading, own: Mapping[str, str | None]
+) -> Iterator[tuple[float, Table, tuple[Match, ...]]]:
+    named = _named_by(offer.stem)
+    for model in (table for table in TABLES.values() if all(name in table for name in own)):
+        matches = match_columns(offer, model, own, how)
+        found = {match.column: match for match in matches}
+        needed = [column for column in model.columns if column.required and not made_from_line(model, column)]
+        if all(column.name in found for column in needed) and (len(found) > 1 or model.name in named):
+            score = sum(_WEIGHT[match.by] for match in matches) + _STEM * (model.name in named)
+            # a date of its own says what the rows are: many tables have a customer
+            dates = [column for column in needed if column.kind in ("instant", "date")]
+            yield score + sum(2 * (found[column.name].by != "vague") for column in dates), model, matches
+
+
+def _asked(offer: Offer, model: Table, own: Mapping[str, str | None]) -> Iterator[tuple[str, int, By]]:
+    names = [column.name for column in model.columns]
+    for name, wanted in own.items():
+        if name not in model:
+            near = next(iter(difflib.get_close_matches(name, names, n=1)), "")
+            raise ParameterError("unknown_model_column", table=model.name, column=name, nearest=near)
+        if wanted:  # None: leave this column alone
+            at = _places(offer, wanted)
+            if not at:
+                _raise_missing(offer, model, wanted, name)
+            yield name, at[0], "asked"
+
+
+def _told(
+    offer: Offer, model: Table, own: Mapping[str, str | None], export: Export | None, how: Reading
+) -> Iterator[tuple[str, int, By]]:
+    """What the names tell, the surest first; a name that is no more than likely has to hold what it should."""
+    told: list[tuple[float, str, int, By]] = []
+    for name, header in (export.columns if export else {}).items():
+        told += [(-_WEIGHT["export"], name, at, "export") for at in _places(offer, header)]
+    index = _index(model.name)
+    for at, header in enumerate(offer.headers):
+        for rank, (column, by) in index.get(bare(header), {}).items():
+            told.append((rank / 1000 - _WEIGHT[by], column, at, by))
+    for _, name, at, by in sorted(told):
+        if name not in own and (by in ("name", "export") or _holds(offer, at, model[name], how)):
+            yield name, at, by
+
+
+def _places(offer: Offer, wanted: str) -> list[int]:
+    same = [at for at, header in enumerate(offer.headers) if header == wanted]
+    return same or [at for at, header in enumerate(offer.headers) if tidy(header) == tidy(wanted)]
+
+
+def _holds(offer: Offer, at: int, column: Column, how: Reading) -> bool:
+    """Whether the first rows can be read as what the column should be: at least half of those with a value."""
+    if column.kind not in _CHECKED or not len(offer.head[at]):
+        return True
+    values = read_column(offer.head[at], column, how)
+    full = values.faults != CODE["empty"]
+    ambiguous = values.faults == CODE["ambiguous"]  # a date all the same
+    bad = full & np.isin(values.faults, [CODE["unreadable"], CODE["nested"]]) & ~ambiguous
+    return bool(2 * bad.sum() <= full.sum())
+
+
+def _refuse_twice(offer: Offer, found: Mapping[str, Match]) -> None:
+    """Two headers that people cannot tell apart: nobody knows which is meant."""
+    for match in found.values():
+        times = sum(tidy(header) == tidy(match.own) for header in offer.headers)
+        exact = sum(header == match.own for header in offer.headers)
+        if exact > 1 or (times > 1 and match.by != "asked"):
+            raise UnreadableFile("header_twice", file=offer.name, column=match.own, times=times)
+
+
+def _raise_missing(offer: Offer, model: Table, wanted: str, name: str) -> None:
+    raise MissingColumn(
+        "file", file=offer.name, table=model.name, column=wanted, name=name,
+        nearest=_nearest(wanted, model.name, name, offer.headers), found=", ".join(offer.headers),
+    )  # fmt: skip
+
+
+def _nearest(wanted: str, table: str, column: str, headers: Sequence[str]) -> str:
+    """The header most like the wanted one, or like the column's label in either language; "" where none is."""
+    like = [tidy(wanted), *(tidy(label) for label in _labels(table, column))]
+    best = max(headers, key=lambda header: _likeness(tidy(header), like), default="")
+    return best if best and _likeness(tidy(best), like) >= 0.5 else ""
+
+
+def _likeness(header: str, names: list[str]) -> float:
+    return max(difflib.SequenceMatcher(None, header, name).ratio() for name in names)
+
+
+def _labels(table: str, column: str) -> list[str]:
+    """What the data dictionary calls a column, in each language: without the explanation behind it, and with it."""
+    labels = [messages(code).get(f"column.{table}.{column}", "") for code in LANGUAGES]
+    return [name for label in labels if label for name in (re.split("[(（:：;,、]", label)[0], label)]
+
+
+def _named_by(stem: str) -> set[str]:
+    """The tables that a file or sheet is called after: those with the longest name that stands in its own."""
+    text = re.sub(r"\d+", "", bare(stem))
+    lengths = {
+        table: max((len(bare(name)) for name in names if bare(name) in text), default=0)
+        for table, names in _table_names().items()
+    }
+    longest = max(lengths.values())
+    return {table for table, length in lengths.items() if length == longest and length > 1}
+
+
+def _has_all(headers: Sequence[str], wanted: Sequence[str]) -> bool:
+    return {tidy(name) for name in wanted} <= {tidy(header) for header in headers}
+
+
+@cache
+def _book() -> dict[str, Any]:
+    return tomllib.loads((files("crmkit.datasets") / "headings.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _table_names() -> dict[str, tuple[str, ...]]:
+    told = _book()["tables"]
+    return {table: (table, *told.get(table, {}).get("names", ())) for table in TABLES}
+
+
+@cache
+def _index(table: str) -> dict[str, dict[int, tuple[str, By]]]:
+    """What each bare header may be in a table, with its rank among the names of that column."""
+    told, shared = _book()["tables"].get(table, {}), _book()["shared"]
+    index: dict[str, dict[int, tuple[str, By]]] = {}
+    for place, column in enumerate(TABLES[table].columns):
+        names: list[tuple[str, By]] = [(column.name, "name")]
+        aliases = [*told.get(column.name, ()), *shared.get(column.name, ())]
+        names += [(name, "alias") for name in aliases]
+        names += [(name, "label") for name in _labels(table, column.name)]
+        names += [(name, "vague") for name in told.get("vague", {}).get(column.name, ())]
+        for rank, (name, by) in enumerate(names):
+            entry = index.setdefault(bare(name), {})
+            if (column.name, by) not in entry.values():
+                entry[rank * 100 + place] = (column.name, by)
+    return index
+
+
+@cache
+def _exports() -> tuple[Export, ...]:
+    return tuple(
+        Export(item["title"], item["table"], tuple(item["signature"]), item["columns"], item.get("once"))
+        for item in _book()["exports"].values()
+    )
+
+
+@cache
+def _words() -> dict[tuple[str, str], dict[str, str]]:
+    """By table and column: each other word, and the model's."""
+    made: dict[tuple[str, str], dict[str, str]] = {}
+    for place, groups in _book()["words"].items():
+        table, column = place.split(".")
+        made[table, column] = {word: meant for meant, words in groups.items() for word in words}
+    return made

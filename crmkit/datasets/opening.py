@@ -1,0 +1,194 @@
+"""From what the caller has — files, a folder, a workbook, a database, frames — to tables of the model by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crmkit import schema
+from crmkit.datasets.headings import Proposal, bare, propose, recognize
+from crmkit.datasets.source import Offer
+from crmkit.datasets.values import Reading
+from crmkit.errors import ParameterError, UnreadableFile
+
+BOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
+DUCKDB = (".duckdb", ".ddb")
+POSTGRES = ("postgresql://", "postgres://")
+
+OwnNames = Mapping[str, Mapping[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Sources by table, as they are understood, and those that no table could be told of."""
+
+    tables: Mapping[str, Proposal]
+    others: tuple[Proposal, ...] = ()
+
+
+def open_source(
+    source: Any, tables: str | Mapping[str, str] | None, own: OwnNames, how: Reading, encoding: str | None
+) -> Opened:
+    """Understand what is to be loaded; only headers and first rows are read.
+
+    Raises:
+        ParameterError: no source at all, an unknown table, two sources for one table.
+        UnreadableFile: a source cannot be opened, or it cannot be told what it holds.
+        MissingColumn: a column that a table cannot do without is not there.
+    """
+    if isinstance(source, Mapping):
+        if tables is not None:
+            raise ParameterError("tables_twice")
+        return Opened({name: _named(name, thing, own, how, encoding) for name, thing in source.items()})
+    if isinstance(tables, Mapping):
+        parts = _parts(source, tables, encoding)
+        return Opened({name: _propose(part, name, own, how) for name, part in parts.items()})
+    offers = list(offers_of(source, encoding=encoding))
+    if tables is None and len(offers) == 1 and len(own) == 1 and "" not in own:
+        tables = next(iter(own))  # the table whose columns are told
+    if isinstance(tables, str):
+        return Opened({tables: _propose(_only(offers, tables, source, how), tables, own, how)})
+    return _by_content(offers, own, how)
+
+
+def offers_of(source: Any, *, wanted: Mapping[str, str] | None = None, encoding: str | None = None) -> Iterator[Offer]:
+    """Everything that can be read from a source, nothing of it read whole."""
+    if isinstance(source, list | tuple):
+        for item in source:
+            yield from offers_of(item, encoding=encoding)
+    elif isinstance(source, str) and source.startswith(POSTGRES):
+        from crmkit.datasets.databases import offers_of_postgres
+
+        yield from offers_of_postgres(source, wanted)
+    elif isinstance(source, str | os.PathLike):
+        yield from _offers_of_path(Path(source).expanduser(), wanted, encoding)
+    else:
+        from crmkit.datasets.natives import offer_of_frame
+
+        yield offer_of_frame(source, type(source).__name__)
+
+
+def _offers_of_path(path: Path, wanted: Mapping[str, str] | None, encoding: str | None) -> Iterator[Offer]:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        from crmkit.datasets.folders import offers_of_folder
+
+        yield from offers_of_folder(path)
+    elif suffix in BOOKS:
+        from crmkit.datasets.books import offers_of_book
+
+        yield from offers_of_book(path)
+    elif suffix in SQLITE:
+        from crmkit.datasets.databases import offers_of_sqlite
+
+        yield from offers_of_sqlite(path, wanted)
+    elif suffix in DUCKDB:
+        from crmkit.datasets.databases import offers_of_duckdb
+
+        yield from offers_of_duckdb(path, wanted)
+    else:
+        from crmkit.datasets.files import offer_file
+
+        yield offer_file(path, encoding=encoding)
+
+
+def _named(table: str, thing: Any, own: OwnNames, how: Reading, encoding: str | None) -> Proposal:
+    """The source of a table that the caller names."""
+    check_table(table)
+    offers = list(offers_of(thing, encoding=encoding))
+    return _propose(_only(offers, table, thing, how), table, own, how)
+
+
+def _only(offers: Sequence[Offer], table: str, thing: Any, how: Reading) -> Offer:
+    """The one source that a table is to be read from: a workbook may have sheets beside it."""
+    check_table(table)
+    if len(offers) == 1:
+        return offers[0]
+    fitting = [offer for offer in offers if (found := recognize(offer, how).table) is not None and found.name == table]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(offer.name for offer in offers) or "-"
+    raise ParameterError("which_part", table=table, source=plain_name(thing), found=names)
+
+
+def _parts(source: Any, tables: Mapping[str, str], encoding: str | None) -> dict[str, Offer]:
+    """Sheets, files or tables of a source by the names that the caller gives; a database also takes queries."""
+    for table in tables:
+        check_table(table)
+    offers = list(offers_of(source, wanted=tables, encoding=encoding))
+    found = {}
+    for table, part in tables.items():
+        same = [offer for offer in offers if part in (offer.stem, offer.name) or table == offer.stem]
+        same = same or [offer for offer in offers if bare(offer.stem) == bare(part)]
+        if len(same) != 1:
+            stems = [offer.stem for offer in offers]
+            nearest = next(iter(difflib.get_close_matches(part, stems, n=1)), "")
+            raise ParameterError(
+                "no_such_part", table=table, part=part, source=plain_name(source), nearest=nearest,
+                found=", ".join(stems),
+            )  # fmt: skip
+        found[table] = same[0]
+    return found
+
+
+def _propose(offer: Offer, table: str, own: OwnNames, how: Reading) -> Proposal:
+    return propose(offer, schema.TABLES[table], own.get(table, {}), how)
+
+
+def _by_content(offers: Sequence[Offer], own: OwnNames, how: Reading) -> Opened:
+    """Each source goes to the table that its name and columns tell."""
+    flat = own.get("", {})
+    own = {table: columns for table, columns in own.items() if table}
+    if flat and len(offers) > 1:
+        raise ParameterError("columns_need_table", found=", ".join(offer.name for offer in offers))
+    tables: dict[str, Proposal] = {}
+    others: list[Proposal] = []
+    for offer in offers:
+        told = recognize(offer, how, flat)
+        if told.table is None:
+            others.append(told)
+            continue
+        name = told.table.name
+        if name in tables:
+            raise ParameterError("two_sources", table=name, first=tables[name].offer.name, second=offer.name)
+        tables[name] = _propose(offer, name, own, how) if name in own else told
+    for name in own:
+        if name not in tables:
+            raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables) or "-")
+    if not tables:
+        _refuse(others)
+    return Opened(tables, tuple(others))
+
+
+def _refuse(others: Sequence[Proposal]) -> None:
+    """Nothing could be told: say of the first what it looks like, and what is missing there."""
+    if not others:
+        raise ParameterError("nothing_to_load")
+    first = others[0]
+    headers = ", ".join(first.offer.headers)
+    if first.near:
+        raise UnreadableFile("which_table", file=first.offer.name, near=", ".join(first.near), found=headers)
+    raise UnreadableFile("no_table_told", file=first.offer.name, found=headers, options=", ".join(schema.TABLES))
+
+
+def check_table(table: object) -> None:
+    """Refuse a table that the model does not have.
+
+    Raises:
+        ParameterError: naming the nearest.
+    """
+    if table not in schema.TABLES:
+        near = next(iter(difflib.get_close_matches(str(table), schema.TABLES, n=1)), "-")
+        raise ParameterError("unknown_table", table=table, nearest=near, options=", ".join(schema.TABLES))
+
+
+def plain_name(source: Any) -> str:
+    """What a source is called in messages: no password of a database, no content of a frame."""
+    if isinstance(source, str) and source.startswith(POSTGRES):
+        return source.split("@")[-1]
+    return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__
