@@ -85,7 +85,12 @@ def _compared(path: Path, rows: int, runs: dict[str, list[dict[str, Any]]]) -> F
     found: Found = []
     middle: dict[str, float] = {}
     for name, measured in runs.items():
-        line = {"reader": name, "kind": path.suffix[1:], "file_mb": path.stat().st_size / 2**20, "rows": rows}
+        line: dict[str, Any] = {
+            "reader": name,
+            "kind": path.suffix[1:],
+            "file_mb": path.stat().st_size / 2**20,
+            "rows": rows,
+        }
         missing = next((one["missing"] for one in measured if "missing" in one), None)
         if missing is not None:
             found.append({**line, "missing": missing})

@@ -20,8 +20,9 @@ from crmkit.metrics import ROOMS
 
 _ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.compared": ("compare_groups", "definitions", "metric_by", "proportion_ci", "same_data_many_numbers"),
-    "crmkit.datasets": ("load", "sample"),
+    "crmkit.datasets": ("load", "recognize", "sample"),
     "crmkit.datasets.crm": ("Crm",),
+    "crmkit.datasets.privacy": ("new_key", "pseudonymize", "reveal"),
     "crmkit.estimate": ("Estimate",),
     "crmkit.scorecard": ("kpi_summary",),
     "crmkit.simulator.compare": ("compare",),

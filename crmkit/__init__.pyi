@@ -8,8 +8,12 @@ from crmkit.compared import metric_by as metric_by
 from crmkit.compared import proportion_ci as proportion_ci
 from crmkit.compared import same_data_many_numbers as same_data_many_numbers
 from crmkit.datasets import load as load
+from crmkit.datasets import recognize as recognize
 from crmkit.datasets import sample as sample
 from crmkit.datasets.crm import Crm as Crm
+from crmkit.datasets.privacy import new_key as new_key
+from crmkit.datasets.privacy import pseudonymize as pseudonymize
+from crmkit.datasets.privacy import reveal as reveal
 from crmkit.estimate import Estimate as Estimate
 from crmkit.metrics.counting import rate as rate
 from crmkit.metrics.management.campaigns import campaign_lift as campaign_lift

@@ -226,13 +226,20 @@ class _There:
         return self._frame(name).collect_schema()
 
 
+def label_of(name: str) -> str:
+    """What a metric or model is called, in the language in use; its name where nothing is known of it."""
+    need = _needs().get(name)
+    return text(need.label) if need is not None else name
+
+
 @cache
 def _needs() -> dict[str, Need]:
-    read = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {
-        name: Need(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
-        for name, entry in read.items()
-    }
+    read: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {name: Need(**{key: _fixed(value) for key, value in entry.items()}) for name, entry in read.items()}
+
+
+def _fixed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _answer(name: str, need: Need, there: _There) -> Answer:
@@ -260,9 +267,7 @@ def _lacks(need: Need, there: _There) -> Iterator[Lack]:
         empty = (
             column
             for column in columns
-            if column not in absent
-            and f"{table}.{column}" not in need.may_be_empty
-            and not there.filled(table, column)
+            if column not in absent and f"{table}.{column}" not in need.may_be_empty and not there.filled(table, column)
         )
         if hollow := tuple(empty):
             yield Lack("empty", table, hollow)

@@ -109,6 +109,107 @@ def generate(
     raise typer.Exit(130)
 
 
+PathOf = Annotated[str, typer.Argument(metavar="PATH", help=text("cli.help_path"))]
+TablesOf = Annotated[str | None, typer.Option("--tables", help=text("cli.help_tables"))]
+ColumnsOf = Annotated[Path | None, typer.Option("--columns", help=text("cli.help_columns"))]
+ZoneOf = Annotated[str | None, typer.Option("--zone", help=text("cli.help_zone"))]
+DayFirst = Annotated[bool | None, typer.Option("--dayfirst/--monthfirst", help=text("cli.help_dayfirst"))]
+Lang = Annotated[Literal["ja", "en"] | None, typer.Option(help=text("cli.help_lang"))]
+
+
+@app.command(help=text("cli.help_check"))
+def check(
+    path: PathOf,
+    tables: TablesOf = None,
+    columns: ColumnsOf = None,
+    zone: ZoneOf = None,
+    dayfirst: DayFirst = None,
+    lang: Lang = None,
+) -> None:
+    """Say how data are understood, what is wrong with them, and what they can answer."""
+    if lang:
+        use_language(lang)
+    from crmkit.errors import CrmkitError
+    from crmkit.reporting.console import account, waiting
+
+    with _stoppable():
+        try:
+            with waiting(text("cli.loading", path=path)):
+                data = _loaded(path, tables=tables, columns=columns, zone=zone, dayfirst=dayfirst)
+            faults = account(data, typer.echo)
+        except CrmkitError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+        raise typer.Exit(int(faults > 0))
+    typer.echo(text("cli.check_stopped"), err=True)
+    raise typer.Exit(130)
+
+
+@app.command(help=text("cli.help_report"))
+def report(
+    path: PathOf,
+    out: Annotated[Path, typer.Option("--out", help=text("cli.help_report_out"))],
+    start: Annotated[str | None, typer.Option(help=text("cli.help_start"))] = None,
+    end: Annotated[str | None, typer.Option(help=text("cli.help_end"))] = None,
+    tables: TablesOf = None,
+    columns: ColumnsOf = None,
+    zone: ZoneOf = None,
+    dayfirst: DayFirst = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=text("cli.help_replace"))] = False,
+    lang: Lang = None,
+) -> None:
+    """Write the report of a shop's own data."""
+    if lang:
+        use_language(lang)
+    from crmkit.errors import CrmkitError
+    from crmkit.reporting.console import waiting
+    from crmkit.reporting.report import may_write
+    from crmkit.reporting.report import report as write
+
+    with _stoppable():
+        try:
+            may_write(out, overwrite=overwrite)  # before minutes are spent on reading
+            with waiting(text("cli.loading", path=path)):
+                data = _loaded(path, tables=tables, columns=columns, zone=zone, dayfirst=dayfirst)
+            with _sections() as progress:
+                place = write(data, out, start=start, end=end, overwrite=overwrite, progress=progress)
+        except CrmkitError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        typer.echo(text("cli.reported", out=place))
+        return
+    typer.echo(text("cli.report_stopped"), err=True)
+    raise typer.Exit(130)
+
+
+def _loaded(path: str, **how: Any) -> Any:
+    """What is to be looked at; rows that were set aside are told in the account, not as warnings."""
+    import warnings
+
+    from crmkit.datasets import load
+    from crmkit.errors import CrmkitWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CrmkitWarning)
+        return load(path, **{name: value for name, value in how.items() if value is not None})
+
+
+@contextmanager
+def _sections() -> Iterator[Callable[[str, int, int], None]]:
+    """Something to call with the section in work: a bar on a terminal, else a line for each."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name, done, of: typer.echo(f"{done + 1}/{of}  {name}", err=True) if name else None
+        return
+    columns = BarColumn(bar_width=16), TaskProgressColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name, done, of: bar.update(task, total=of, completed=done, description=name)
+
+
 def _levers(told: list[str] | None) -> dict[str, Any]:
     """Levers by name, from `name=value`; what is no number is left for the levers themselves to refuse."""
     changes: dict[str, Any] = {}

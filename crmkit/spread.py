@@ -89,6 +89,6 @@ def _selected(keyed: Frame, n: int, wanted: NDArray[np.int64]) -> NDArray[np.flo
     # the value at a share between two ranks is that of the upper one
     shares = ", ".join(repr(float(share)) for share in (ranks - 0.5) / n)
     ((found,),) = keyed.to_native().aggregate(f"quantile_disc(_value, [{shares}])").fetchall()
-    return np.where(
-        wanted > 0, np.array(found, float)[np.searchsorted(ranks, np.maximum(wanted, 1)) % len(ranks)], np.nan
-    )
+    values = np.full(wanted.shape, np.nan)
+    values[wanted > 0] = np.array(found, float)[np.searchsorted(ranks, wanted[wanted > 0])]
+    return values

@@ -28,7 +28,7 @@ from crmkit.answers import FILE  # noqa: E402
 from crmkit.estimate import Estimate  # noqa: E402
 from crmkit.metrics import ROOM_OF  # noqa: E402
 from crmkit.texts import messages  # noqa: E402
-from tests.calls import CALLS, END, YEAR, Tables, world  # noqa: E402
+from tests.calls import CALLS, END, Tables, world  # noqa: E402
 
 LESSONS = HERE.parent / "notebooks" / "lessons"
 THEMES = ("relationship", "management", "retention", "service")
@@ -44,7 +44,6 @@ def _desk(t: Tables) -> tuple[Any, Any]:
 LEAST: dict[str, Call] = {
     "first_reply_time": lambda t: crmkit.first_reply_time(*_desk(t)),
     "next_reply_time": lambda t: crmkit.next_reply_time(*_desk(t)),
-    "sla_attainment_rate": lambda t: crmkit.sla_attainment_rate(*_desk(t), t["sla_policies"], as_of=END),
     "segment_summary": lambda t: crmkit.segment_summary(t["orders"], t["customers"], by="member_tier", as_of=END),
     "backlog": lambda t: crmkit.backlog(*_desk(t), as_of="2025-11-04"),
 }
@@ -68,7 +67,7 @@ MODELS: dict[str, tuple[str, Call]] = {
 def _survivors(t: Tables) -> list[int]:
     """How many contracts lasted at least 0, 1, 2 … quarters."""
     curve = crmkit.survival_curve(t["subscriptions"], as_of=END)
-    shares = [float(curve[curve["day"] <= 90 * quarter]["survival"].iloc[-1]) for quarter in range(5)]
+    shares = [float(curve[curve["time"] <= 90 * quarter]["survival"].iloc[-1]) for quarter in range(5)]
     return [round(1000 * share) for share in shares]
 
 
@@ -169,6 +168,9 @@ class Probe:
 
     def _least(self, kept: Kept, needs: list[str]) -> list[str]:
         """A set of columns that is enough, and of which none can be spared."""
+        needed = {name: [one for one in columns if f"{name}.{one}" in needs] for name, columns in kept.items()}
+        if self.result(needed) is not None:
+            return needs
         left = {name: list(columns) for name, columns in kept.items()}
         for name, columns in kept.items():
             for column in columns:

@@ -23,6 +23,20 @@ settings.load_profile("crmkit")
 ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
 
 
+# Files that take minutes, the slowest first: a file stays in one process, and none of these may be the last to begin.
+SLOW = (
+    "test_engines", "test_bench", "test_cluster", "test_browser", "test_generate", "test_bad_calls", "test_times",
+    "test_customers", "test_retention", "test_complaints", "test_workload", "test_satisfaction", "test_resolution",
+    "test_fuzz",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first; see SLOW."""
+    place = {name: number for number, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))
+
+
 @pytest.fixture(autouse=True)
 def _english() -> Iterator[None]:
     """Tests read messages in English unless they choose otherwise."""
@@ -48,6 +62,10 @@ def spark() -> Iterator[Any]:
             .config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "1")
             .config("spark.default.parallelism", "1")
+            # tables of a few rows: to compile a query takes longer than to run it (test_cluster compiles as usual)
+            .config("spark.sql.codegen.wholeStage", "false")
+            .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
             .config("spark.sql.adaptive.enabled", "false")
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.warehouse.dir", ".build/spark-warehouse")

@@ -96,18 +96,18 @@ def test_movements_of_the_ten_customers_and_their_states(engine, ten):
     assert (states["n"] == 10).all()
 
 
-def test_groups_follow_the_first_order(engine):
+def test_groups_follow_the_first_order(quick_engine):
     frame = ten_customers()
     frame["shop"] = np.where(frame["customer_id"].isin(list("ACEGI")), "x", "y")
     frame.loc[frame["customer_id"] == "H", "shop"] = None
-    table = engine(frame)
-    new = engine.back(new_customers(table, **MARCH, by="shop"))
+    table = quick_engine(frame)
+    new = quick_engine.back(new_customers(table, **MARCH, by="shop"))
     assert dict(zip(new["shop"].fillna("?"), new["value"], strict=True)) == {"x": 2.0, "y": 0.0, "?": 1.0}
-    active = engine.back(active_customers(table, **AS_OF, active_days=60, by="shop"))
+    active = quick_engine.back(active_customers(table, **AS_OF, active_days=60, by="shop"))
     assert active["numerator"].sum() == 9
-    tenure = engine.back(tenure_days(table, **AS_OF, by="shop"))
+    tenure = quick_engine.back(tenure_days(table, **AS_OF, by="shop"))
     assert tenure["n"].sum() == 10
-    gaps = engine.back(purchase_interval_days(table, **AS_OF, by="shop")).set_index("shop")
+    gaps = quick_engine.back(purchase_interval_days(table, **AS_OF, by="shop")).set_index("shop")
     assert gaps.loc["x", "n"] == 5
     assert gaps.loc["x", "value"] == 31.0
 
@@ -120,8 +120,8 @@ def test_a_table_cut_to_the_window_is_said():
     assert (float(new), [note.reason for note in new.notes]) == (7.0, ["no_earlier_orders"])
 
 
-def test_no_orders_are_no_data(engine, ten):
-    empty = engine(ten_customers().iloc[:0].astype({"customer_id": "str"}))
+def test_no_orders_are_no_data(quick_engine, ten):
+    empty = quick_engine(ten_customers().iloc[:0].astype({"customer_id": "str"}))
     for figure in (
         new_customers(ten, start="2020-01-01", end="2020-02-01"),
         new_customers(empty),
@@ -134,20 +134,20 @@ def test_no_orders_are_no_data(engine, ten):
         assert math.isnan(figure.low)
         assert figure.n == 0
     assert float(active_customers(ten, as_of="2036-01-01")) == 0.0
-    assert engine.back(customer_base_movements(empty, **MARCH)).iloc[0, 2:].to_list() == [0] * 6
-    states = engine.back(customer_states(empty))
+    assert quick_engine.back(customer_base_movements(empty, **MARCH)).iloc[0, 2:].to_list() == [0] * 6
+    states = quick_engine.back(customer_states(empty))
     assert states["share"].isna().all()
-    money = engine(ten_customers().assign(net_amount=1.0).iloc[:0].astype({"customer_id": "str"}))
-    assert len(engine.back(rfm(money))) == 0
-    assert engine.back(decile_table(money))["sales"].isna().all()
-    assert len(engine.back(segment_summary(money, by="cpm"))) == 0
+    money = quick_engine(ten_customers().assign(net_amount=1.0).iloc[:0].astype({"customer_id": "str"}))
+    assert len(quick_engine.back(rfm(money))) == 0
+    assert quick_engine.back(decile_table(money))["sales"].isna().all()
+    assert len(quick_engine.back(segment_summary(money, by="cpm"))) == 0
 
 
-def test_bad_rows_are_said_once(engine):
+def test_bad_rows_are_said_once(quick_engine):
     frame = ten_customers().assign(net_amount=100.0)
     frame.loc[0, "customer_id"] = None
     frame.loc[1, "ordered_at"] = pd.NaT
-    table = engine(frame)
+    table = quick_engine(frame)
     for call in (
         lambda: new_customers(table, end="2026-04-01"),
         lambda: customer_base_movements(table, **MARCH, every="1w"),
@@ -290,15 +290,15 @@ def test_scores_and_deciles_follow_the_order_of_customers(amounts):
     assert [None if pd.isna(one) else one for one in table["least"]] == [min(group, default=None) for group in groups]
 
 
-def test_large_tables_score_as_pandas_does(engine):
+def test_large_tables_score_as_pandas_does(quick_engine):
     draw = np.random.default_rng(5)
-    rows = 20_000 if engine.name == "pyspark" else 200_000
+    rows = 20_000 if quick_engine.name == "pyspark" else 200_000
     frame = pd.DataFrame(
         {"customer_id": draw.integers(0, rows // 8, rows), "net_amount": draw.gamma(2, 900, rows).round()}
     )
     days = np.datetime64("2025-01-01") + draw.integers(0, 400, rows).astype("timedelta64[D]")
     frame["ordered_at"] = days.astype("datetime64[us]")
-    table = engine.back(rfm(engine(frame), as_of="2026-04-01"))
+    table = quick_engine.back(rfm(quick_engine(frame), as_of="2026-04-01"))
     by_hand = frame.groupby("customer_id").agg(
         last=("ordered_at", "max"), frequency=("ordered_at", "nunique"), monetary=("net_amount", "sum")
     )
@@ -310,7 +310,7 @@ def test_large_tables_score_as_pandas_does(engine):
     recency = (pd.Timestamp("2026-04-01") - by_hand["last"]).dt.days
     cuts = np.sort(recency)[::-1][-(-steps * n // 5) - 1]
     assert table["r"].to_list() == (1 + (recency.to_numpy()[:, None] < cuts).sum(axis=1)).tolist()
-    deciles = engine.back(decile_table(engine(frame)))
+    deciles = quick_engine.back(decile_table(quick_engine(frame)))
     ranked = by_hand["monetary"].sort_values(ascending=False)
     ends = [k * n // 10 for k in range(11)]
     wanted = [ranked.iloc[begin:end].sum() for begin, end in pairwise(ends)]
@@ -444,8 +444,8 @@ def test_the_waterfall_ends_where_the_table_does():
     assert (words[0], words[1], words[-1]) == ("0", "+10", "7")
 
 
-def test_pictures_of_every_engine(engine):
-    orders = engine(spends(range(1, 31)))
+def test_pictures_of_every_engine(quick_engine):
+    orders = quick_engine(spends(range(1, 31)))
     assert len(plot_rfm(rfm(orders, as_of="2026-04-01")).texts) == 1  # one day, one order each: all are in one cell
     assert len(plot_decile_table(decile_table(orders)).texts) == 19
     moved = customer_base_movements(orders, **MARCH, active_days=5)

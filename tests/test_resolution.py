@@ -205,12 +205,12 @@ def test_what_makes_no_sense_is_refused(language):
         transfers_per_ticket(TICKETS, LOG.drop(columns="actor_id"), counted="commenters")
 
 
-def test_the_columns_may_have_names_of_ones_own(engine):
+def test_the_columns_may_have_names_of_ones_own(quick_engine):
     tickets = TICKETS.rename(columns={"ticket_id": "番号", "created_at": "受付"})
     log = LOG.rename(columns={"ticket_id": "番号", "actor_id": "担当"})
     names = {"tickets": {"ticket_id": "番号", "created_at": "受付"}}
     names["ticket_events"] = {"ticket_id": "番号", "actor_id": "担当"}
-    both = together(engine, tickets, log)
+    both = together(quick_engine, tickets, log)
     assert counted(transfers_per_ticket(*both, counted="commenters", columns=names)) == (9, 7)
     assert counted(reopen_rate(*both, thanks_hours=2, columns=names)) == (1, 6)
     assert counted(first_contact_resolution_rate(*both, as_of=APRIL, columns=names)) == (2, 5)

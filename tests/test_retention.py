@@ -171,12 +171,12 @@ def test_contracts_need_an_end_and_a_reason_where_it_is_asked_for(engine):
         crmkit.churn_rate(without, **MARCH, include_involuntary=False)
 
 
-def test_groups_follow_the_first_order_and_add_up(engine):
+def test_groups_follow_the_first_order_and_add_up(quick_engine):
     frame = orders_of(VISITS)
     frame["channel"] = ["web" if customer in "ACE" else "store" for customer in frame["customer_id"]]
     frame.loc[1, "channel"] = "app"  # A's second order: A stays with the web
     frame.loc[frame["customer_id"] == "H", "channel"] = None
-    table = engine.back(crmkit.repeat_rate(engine(frame), **MARCH, by="channel"))
+    table = quick_engine.back(crmkit.repeat_rate(quick_engine(frame), **MARCH, by="channel"))
     assert list(table.columns) == ["channel", "value", "low", "high", "n", "numerator", "denominator", "rows_left_out"]
     found = table.set_index(table["channel"].fillna("?"))
     assert found["numerator"].to_dict() == {"app": 0, "store": 2, "web": 3, "?": 0}
@@ -188,16 +188,16 @@ def test_groups_follow_the_first_order_and_add_up(engine):
 @pytest.mark.parametrize(
     "by", ["repeater_share", "repurchase_rate", "retention_rate", "lapse_rate", "reactivation_rate"]
 )
-def test_groups_of_every_rate_sum_to_the_whole(engine, by):
+def test_groups_of_every_rate_sum_to_the_whole(quick_engine, by):
     frame = orders_of(VISITS)
     frame["channel"] = ["web" if customer in "ACEGI" else "store" for customer in frame["customer_id"]]
-    table = engine(frame)
+    table = quick_engine(frame)
     arguments = {"horizon_days": 30, "as_of": "2026-04-01"} if by == "repurchase_rate" else MARCH
     metric = getattr(crmkit, by)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AmbiguousFigure)
         whole = metric(table, **arguments)
-    groups = engine.back(metric(table, **arguments, by="channel"))
+    groups = quick_engine.back(metric(table, **arguments, by="channel"))
     assert groups["numerator"].sum() == whole.numerator
     assert groups["denominator"].sum() == whole.denominator
 
@@ -219,12 +219,12 @@ def test_orders_that_do_not_count_are_counted(engine):
     assert float(rate) == 1  # the free order of the 9th, its status unknown, is a visit
 
 
-def test_rows_without_customer_or_date_are_said(engine):
+def test_rows_without_customer_or_date_are_said(quick_engine):
     frame = orders_of(VISITS)
     frame.loc[0, "customer_id"] = None
     frame.loc[1, "ordered_at"] = pd.NaT
     frame["channel"] = "web"
-    table = engine(frame)
+    table = quick_engine(frame)
     with pytest.warns(RowsLeftOut) as caught:
         rate = crmkit.repeat_rate(table, **MARCH)
     assert sorted(str(warning.message) for warning in caught) == [
@@ -232,7 +232,7 @@ def test_rows_without_customer_or_date_are_said(engine):
         "1 of 17 rows name no customer and were left out.",
     ]
     assert (rate.excluded["no_customer"], rate.excluded["no_date"]) == (1, 1)
-    groups = engine.back(crmkit.repeat_rate(table, **MARCH, by="channel"))
+    groups = quick_engine.back(crmkit.repeat_rate(table, **MARCH, by="channel"))
     assert groups["rows_left_out"].to_list() == [2]
     with pytest.warns(RowsLeftOut):
         crmkit.cohort_retention(table)
@@ -337,14 +337,14 @@ def test_ids_of_mixed_objects_stay_apart():
     assert (rate.numerator, rate.denominator) == (1, 2)
 
 
-def test_a_group_is_that_of_the_first_order_of_the_day(engine):
+def test_a_group_is_that_of_the_first_order_of_the_day(quick_engine):
     frame = orders_of({"A": ["2026-01-10 18:00", "2026-01-10 09:00", "2026-01-20"]})
     frame["shop"] = ["a", "z", "a"]
     for table in (
-        crmkit.repeat_rate(engine(frame), by="shop"),
-        crmkit.repurchase_rate(engine(frame), horizon_days=30, as_of="2026-04-01", by="shop"),
+        crmkit.repeat_rate(quick_engine(frame), by="shop"),
+        crmkit.repurchase_rate(quick_engine(frame), horizon_days=30, as_of="2026-04-01", by="shop"),
     ):
-        groups = engine.back(table).set_index("shop")["denominator"]
+        groups = quick_engine.back(table).set_index("shop")["denominator"]
         assert groups.to_dict() == {"a": 0, "z": 1}
 
 

@@ -155,16 +155,16 @@ def test_amounts_that_are_none_are_counted_out(engine):
     assert (value.numerator, value.denominator) == (100.0, 2)  # what was free is an order
 
 
-def test_no_orders_are_no_data(engine):
-    table = engine(ORDERS.dropna(subset="customer_id"))
-    empty = engine(ORDERS.iloc[:0].astype({"customer_id": "str"}))
+def test_no_orders_are_no_data(quick_engine):
+    table = quick_engine(ORDERS.dropna(subset="customer_id"))
+    empty = quick_engine(ORDERS.iloc[:0].astype({"customer_id": "str"}))
     for orders, window in ((table, {"start": "2020-01-01", "end": "2020-02-01"}), (empty, {})):
         for metric in (net_sales, average_order_value, purchase_frequency):
             figure = metric(orders, **window)
             assert math.isnan(float(figure))
             assert math.isnan(figure.low)
             assert figure.n == 0
-    rows = engine.back(new_vs_repeat(empty))
+    rows = quick_engine.back(new_vs_repeat(empty))
     assert rows["orders"].to_list() == [0, 0]
     assert rows["sales_share"].isna().all()
 

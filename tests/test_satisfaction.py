@@ -86,18 +86,18 @@ def test_a_hundred_answers_give_five_figures(engine):
     assert [figure.method for figure in found.values()] == ["wilson", "t", "variance", "wilson", "t"]
 
 
-def test_csat_by_group_and_what_lies_off_the_scale(engine):
+def test_csat_by_group_and_what_lies_off_the_scale(quick_engine):
     frame = answers([5, 4, 9, 2.5, 1, None, 5], kind="csat", channel=["email"] * 4 + ["sns"] * 3)
     frame.loc[6, "kind"] = "nps"
     with pytest.warns(RowsLeftOut, match="2 of 7 rows of 'survey_responses' hold a score off its scale"):
-        figure = csat(engine(frame))
+        figure = csat(quick_engine(frame))
     assert (figure.numerator, figure.denominator, figure.excluded) == (2, 3, {"off_scale": 2})
-    table = engine.back(csat(engine(frame), by="channel")).sort_values("channel")
+    table = quick_engine.back(csat(quick_engine(frame), by="channel")).sort_values("channel")
     assert table["value"].to_list() == [1.0, 0.0]
     assert table["rows_left_out"].to_list() == [2, 0]
-    one, index = csat(engine(frame.iloc[:1]), method="mean"), csat(engine(frame.iloc[:1]), method="index")
+    one, index = csat(quick_engine(frame.iloc[:1]), method="mean"), csat(quick_engine(frame.iloc[:1]), method="index")
     assert (float(one), one.n, math.isnan(one.low), float(index)) == (5.0, 1, True, 100.0)
-    two = csat(engine(answers([5, 3])), method="mean")
+    two = csat(quick_engine(answers([5, 3])), method="mean")
     assert (two.low, two.high) == (1, 5)  # held to the scale
 
 
@@ -323,9 +323,9 @@ ALL = {
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_no_answer_is_no_data_not_zero(engine, kind):
+def test_no_answer_is_no_data_not_zero(quick_engine, kind):
     for frame in (answers([None, None], kind=kind), answers([3], kind="brand"), answers([3], kind=kind).iloc[:0]):
-        figure = ALL[kind](engine(frame.astype({"kind": "str"})), start="2026-01-01")
+        figure = ALL[kind](quick_engine(frame.astype({"kind": "str"})), start="2026-01-01")
         assert math.isnan(float(figure))
         assert math.isnan(figure.low)
         assert (figure.n, figure.excluded) == (0, {})

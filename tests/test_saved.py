@@ -212,7 +212,7 @@ def test_what_was_loaded_from_own_files_can_be_saved(tmp_path):
 
 
 def test_a_shipped_set_may_be_a_saved_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(crmkit.datasets, "_shipped", lambda: tmp_path)
+    monkeypatch.setattr(crmkit.datasets.loading, "_shipped", lambda: tmp_path)
     shop().save(tmp_path / "bakery", "csv")
     same(sample("bakery"), shop())
     with pytest.raises(ParameterError, match="bakery"):

@@ -23,7 +23,7 @@ ROOMS_THAT_SPEAK = ("crmkit", "notebooks", "datasets", "docs")
 SPEAKING = [path for room in ROOMS_THAT_SPEAK for path in sorted((ROOT / room).rglob("*.py"))]
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # Japanese that English texts quote on purpose: what a reader may find or write in a file.
-QUOTED_JAPANESE = re.compile(r"\d+年\d+月\d+日|\bはい\b|\bいいえ\b|会員番号|はい / いいえ")
+QUOTED_JAPANESE = re.compile(r"(?:令和)?\d+年\d+月\d+日|\bはい\b|\bいいえ\b|会員番号|はい / いいえ")
 # Names, signs and formulas stay as they are in both languages.
 SAME_IN_BOTH = re.compile(r"[\W\d_]*(?:[A-Za-z_]+(?:\.[a-z]+)?[\W\d_]*)?")
 # As the glossary names them.

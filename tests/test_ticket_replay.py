@@ -113,18 +113,18 @@ def test_rows_without_ids_or_instants_and_repeated_tickets(engine):
     assert excluded["same_key"] == 1
 
 
-def test_empty_tables_and_missing_columns(engine):
-    found, units = replay(engine, DESK.iloc[:0], LOG.iloc[:0])
+def test_empty_tables_and_missing_columns(quick_engine):
+    found, units = replay(quick_engine, DESK.iloc[:0], LOG.iloc[:0])
     assert len(found) == 0
     assert units.tally(seen=~nw.col("ticket_id").is_null()).excluded == {}
-    found, _ = replay(engine, DESK, LOG.iloc[:0])
+    found, _ = replay(quick_engine, DESK, LOG.iloc[:0])
     assert not found["is_solved"].any()
     assert (found["reopens"] == 0).all()
     with pytest.raises(MissingColumn, match="is_public"):
-        open_tickets(engine(DESK), engine(LOG.drop(columns="is_public")))
+        open_tickets(quick_engine(DESK), quick_engine(LOG.drop(columns="is_public")))
     own = {"tickets": {"ticket_id": "番号"}, "ticket_events": {"ticket_id": "番号"}}
     found, _ = replay(
-        engine, DESK.rename(columns={"ticket_id": "番号"}), LOG.rename(columns={"ticket_id": "番号"}), columns=own
+        quick_engine, DESK.rename(columns={"ticket_id": "番号"}), LOG.rename(columns={"ticket_id": "番号"}), columns=own
     )
     assert len(found) == 4
 

@@ -117,12 +117,12 @@ def test_a_line_without_a_plain_cost_makes_the_profit_unknown(cost):
     assert (float(figure), figure.n, figure.excluded["no_cost"]) == (3_250.0, 2, 2)  # A has order 2 left: 4,000
 
 
-def test_profit_of_nobody_is_no_data(engine):
+def test_profit_of_nobody_is_no_data(quick_engine):
     for sold in (orders().iloc[:0], orders().assign(customer_id="C", status="cancelled")):
-        figure = quiet(clv_historic, *together(engine, sold.astype({"order_id": "str"}), lines()))
+        figure = quiet(clv_historic, *together(quick_engine, sold.astype({"order_id": "str"}), lines()))
         assert math.isnan(float(figure))
         assert figure.n == 0
-    nothing = quiet(clv_historic, *together(engine, orders(), lines().iloc[:0]))
+    nothing = quiet(clv_historic, *together(quick_engine, orders(), lines().iloc[:0]))
     assert (nothing.n, nothing.excluded["no_cost"]) == (0, 4)
 
 

@@ -182,8 +182,8 @@ def test_promises_on_a_simulated_shop():
     assert all(0.5 < float(rate) < 1 for rate in rates)
 
 
-def test_pictures_show_the_figures(engine):
-    both = together(engine, DESK, LOG)
+def test_pictures_show_the_figures(quick_engine):
+    both = together(quick_engine, DESK, LOG)
     promises = plot_sla_attainment_rate(sla_attainment_rate(*both, PROMISES, business_hours=WEEK, by="channel"))
     assert [label.get_text() for label in promises.get_yticklabels()] == ["email", "phone"]
     assert [note.get_text() for note in promises.texts] == ["75.0% (3 of 4)", "no data"]
@@ -193,7 +193,7 @@ def test_pictures_show_the_figures(engine):
     assert waits.get_title(loc="right") == "n = 3"
     assert sum(bar.get_height() for bar in waits.patches) == 3
     assert waits.get_xlabel() == "wait for the first reply, hours on the calendar"
-    empty = plot_first_reply_time(ticket_times(*together(engine, DESK, LOG.iloc[:0])))
+    empty = plot_first_reply_time(ticket_times(*together(quick_engine, DESK, LOG.iloc[:0])))
     assert [note.get_text() for note in empty.texts] == ["no data"]
     history = plot_backlog(backlog_by_day(*both))
     (line,) = (line for line in history.lines if line.get_drawstyle() == "steps-post")

@@ -23,7 +23,8 @@ import machine
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 30 * 60  # whatever takes longer hangs
 MODULE = [sys.executable, "-m"]
-TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]  # the tests of a file stay in one process
+# the tests of a file stay in one process; in the order of tests/conftest.py, the slow files first
+TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 STEPS = {
     "lint": [*MODULE, "ruff", "check", "."],
     "format": [*MODULE, "ruff", "format", "--check", "."],

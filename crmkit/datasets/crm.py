@@ -147,34 +147,40 @@ class Crm:
         twin.truth = None if self.truth is None else self.truth.to(engine)
         return twin
 
-    def save(self, folder: str | os.PathLike[str], format: Format = "parquet", overwrite: bool = False) -> Path:
-        """Write all tables, the truth and the facts to a folder that `crmkit.load` reads back exactly as they are.
+    def save(self, folder: str | os.PathLike[str], format: Format | None = None, overwrite: bool = False) -> Path:
+        """Write all tables, the truth and the facts to a place that `crmkit.load` reads back exactly as they are.
 
-        The folder appears under its name when it is whole; if anything goes wrong, nothing of it is left and what was
-        there before stays.
+        The place is a folder, or one file where its name ends in ".duckdb": a database with keys, types and comments
+        that `CustomerDatabase` and any SQL or BI tool opens. It appears under its name when it is whole; if anything
+        goes wrong, nothing of it is left and what was there before stays.
 
         Args:
-            folder: The folder to make; its parents are made too.
-            format: "parquet", "csv" (text that a spreadsheet would take for a formula gets an apostrophe in front,
-                which `crmkit.load` takes away again) or "duckdb" (one database; the truth in the schema `truth`).
-            overwrite: Replace a folder that crmkit saved.
+            folder: The folder or file to make; its parents are made too.
+            format: For a folder: "parquet" (unless you say otherwise), "csv" (text that a spreadsheet would take for a
+                formula gets an apostrophe in front, which `crmkit.load` takes away again) or "duckdb" (one database;
+                the truth in the schema `truth`).
+            overwrite: Replace what crmkit saved there; of a database, its journal goes too.
 
         Returns:
-            The folder.
+            The folder or file.
 
         Raises:
-            ParameterError: unknown format; the folder exists and `overwrite` is not given; it is not one that crmkit
+            ParameterError: unknown format; the place exists and `overwrite` is not given; it is not one that crmkit
                 saved, or somebody else's files are in it.
             CannotWrite: the disk is full, the place cannot be written, or somebody else is writing there.
+            UnreadableFile: the database that is to be replaced is open elsewhere.
         """
-        if format not in FORMATS:
+        if format not in (None, *FORMATS):
             raise ParameterError("unknown_variant", parameter="format", value=format, options=", ".join(FORMATS))
         out = Path(os.path.realpath(Path(folder).expanduser()))
+        kept = {"zone": self.zone, "facts": self.facts, "has_truth": self.truth is not None, "overwrite": overwrite}
+        if format in (None, "duckdb") and out.suffix.lower() in (".duckdb", ".ddb"):
+            from crmkit.datasets.shop_file import save_database
+
+            save_database(out, self._outgoing(), **kept)
+            return out
         self._read_from(out)
-        save_tables(
-            out, self._outgoing(),
-            format=format, zone=self.zone, facts=self.facts, has_truth=self.truth is not None, overwrite=overwrite,
-        )  # fmt: skip
+        save_tables(out, self._outgoing(), format=format or "parquet", **kept)
         return out
 
     def fingerprint(self) -> dict[str, str]:

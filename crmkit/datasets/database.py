@@ -15,6 +15,7 @@ from crmkit.datasets.formats import ROW_GROUP, Place
 from crmkit.datasets.manifest import SavedColumn
 from crmkit.errors import UnreadableFile
 from crmkit.schema import Kind
+from crmkit.texts import has_text, text
 
 _SQL: Mapping[Kind, str] = {
     "id": "VARCHAR",
@@ -36,12 +37,14 @@ _MOST_KEYS = 1_000_000  # rows; an index of more costs hundreds of megabytes, in
 class Database:
     """A DuckDB file to write tables to. Use it in a `with`; at the end the file is whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, with_truth: bool = True) -> None:
         self._connection = duckdb.connect(path, config={"memory_limit": _MEMORY})
+        self._with_truth = with_truth
 
     def __enter__(self) -> Database:
-        with _write_errors():
-            self._connection.execute("CREATE SCHEMA IF NOT EXISTS truth")
+        if self._with_truth:
+            with _write_errors():
+                self._connection.execute("CREATE SCHEMA IF NOT EXISTS truth")
         return self
 
     def __exit__(self, failed: object, *_: object) -> None:
@@ -65,6 +68,25 @@ class Database:
                 # rows may be spoilt on purpose: the table then goes without the rule it breaks
                 with suppress(duckdb.ConstraintException):
                     self._connection.execute(f"ALTER TABLE {_named(place)} {rule}")
+
+    def comment(self, place: Place, columns: Sequence[SavedColumn]) -> None:
+        """Say of a table and its columns what the data dictionary says, in the language in use."""
+        table = f"truth_{place.name}" if place.is_truth else place.name
+        label = f"truth_table.{place.name}" if place.is_truth else f"table.{place.name}"
+        with _write_errors():
+            if has_text(label):
+                self._connection.execute(f"COMMENT ON TABLE {_named(place)} IS {_literal(text(label))}")
+            for column in columns:
+                about = f"column.{table}.{column.name}"
+                if has_text(about):
+                    where = f"{_named(place)}.{_quoted(column.name)}"
+                    self._connection.execute(f"COMMENT ON COLUMN {where} IS {_literal(text(about))}")
+
+    def pairs(self, table: str, told: Mapping[str, str]) -> None:
+        """Write a small table of names and values."""
+        with _write_errors():
+            self._connection.execute(f"CREATE TABLE main.{_quoted(table)} (name VARCHAR PRIMARY KEY, value VARCHAR)")
+            self._connection.executemany(f"INSERT INTO main.{_quoted(table)} VALUES (?, ?)", list(told.items()))
 
 
 @contextmanager
@@ -96,6 +118,10 @@ def _named(place: Place) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def read_duckdb(path: Path, place: Place) -> Iterator[pa.Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,10 +11,11 @@ import pandas as pd
 from crmkit.datasets.crm import Crm
 from crmkit.datasets.mapping import ColumnMapping
 from crmkit.datasets.problems import Problem, problems_frame
+from crmkit.datasets.source import SourceNote
 from crmkit.datasets.tables import LoadedTable
 from crmkit.texts import text
 
-_DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
+_DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 
 
 class Dataset(Crm):
@@ -26,12 +27,15 @@ class Dataset(Crm):
     in use when they are looked at. The shop's own table `problems`, if it is loaded, is `crm.tables["problems"]`.
     """
 
-    def __init__(self, loaded: Mapping[str, LoadedTable], *, zone: str, mapping: ColumnMapping) -> None:
+    def __init__(
+        self, loaded: Mapping[str, LoadedTable], *, zone: str, mapping: ColumnMapping, notes: Sequence[SourceNote] = ()
+    ) -> None:
         frames = {name: item.frame for name, item in loaded.items()}
         super().__init__(frames, zone=zone)
         self._made = dict(frames)  # they have the model's types already
         self._loaded = dict(loaded)
         self.mapping = mapping
+        self._notes = tuple(notes)
         self._across = list(_orphans(self._loaded))
 
     @property
@@ -70,6 +74,8 @@ class Dataset(Crm):
     def _lines(self) -> Iterator[tuple[int, str]]:
         for item in self._loaded.values():
             yield from _account(item)
+        for note in self._notes:
+            yield 0, str(note)
         others = dict.fromkeys(row.source for row in self.mapping.rows if not row.table)
         if others:
             yield 0, text("load.others", sources=", ".join(others))
@@ -91,6 +97,8 @@ def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
             yield 2, text("load.reason", **said)
         else:
             yield 1, text("load.noted", action=text(f"action.{problem.action}"), **said)
+    for note in source.notes:
+        yield 1, str(note)
     if source.blank_lines:
         yield 1, text("load.blank", rows=f"{source.blank_lines:,}")
     for made in item.derived:

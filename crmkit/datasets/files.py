@@ -126,7 +126,8 @@ def _repeats(column: pa.ChunkedArray) -> bool:
 
 def _open_parquet(path: Path, few: list[str]) -> Source:
     try:
-        table = pyarrow.parquet.read_table(path, read_dictionary=few or None)
+        # a file on a disk is read as it is needed; to fetch it ahead costs as much again
+        table = pyarrow.parquet.read_table(path, read_dictionary=few or None, pre_buffer=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UnreadableFile("not_parquet", file=path) from None
     return Source(path.name, tuple(table.column_names), tuple(table.columns), np.arange(1, table.num_rows + 1))

@@ -119,7 +119,7 @@ def match_columns(
     found: dict[str, Match] = {}
     taken: set[int] = set()
     for column, at, by in [*_asked(offer, model, own), *_told(offer, model, own, export, how)]:
-        if column not in found and at not in taken:
+        if column not in found and (at not in taken or by == "asked"):
             found[column] = Match(column, at, offer.headers[at], by)
             taken.add(at)
     _refuse_twice(offer, found)

@@ -90,7 +90,7 @@ def load(
         >>> from tempfile import mkdtemp
         >>> shop = Path(mkdtemp()) / "shop.csv"
         >>> lines = ["会員番号,注文日時,購入金額", 'A,2024/4/1 10:05,"4,400円"', "B,2024/4/2 9:30,6600"]
-        >>> _ = shop.write_text("\n".join(lines), encoding="utf-8")
+        >>> _ = shop.write_text("\\n".join(lines), encoding="utf-8")
         >>> crm = load(shop)
         >>> crm.orders
           order_id customer_id          ordered_at  net_amount
@@ -186,14 +186,14 @@ def _is_saved_place(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike) or str(source).startswith(POSTGRES):
         return False
     path = Path(source).expanduser()
-    return is_saved(path) or not (path.exists() or path.suffix)
+    return is_saved(path) or path.suffix == ".unfinished" or not (path.exists() or path.suffix)
 
 
 def _load(opened: Opened, how: Reading) -> Dataset:
     loaded = {name: _load_one(proposal, how) for name, proposal in opened.tables.items()}
     for item in loaded.values():
         _warn(item)
-    return Dataset(loaded, zone=how.zone, mapping=ColumnMapping.of(opened))
+    return Dataset(loaded, zone=how.zone, mapping=ColumnMapping.of(opened), notes=opened.notes)
 
 
 def _load_one(proposal: Proposal, how: Reading) -> LoadedTable:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from crmkit import schema
 from crmkit.datasets.headings import Proposal, bare, propose, recognize
-from crmkit.datasets.source import Offer
+from crmkit.datasets.source import Offer, Offers, SourceNote
 from crmkit.datasets.values import Reading
 from crmkit.errors import ParameterError, UnreadableFile
 
@@ -29,6 +30,7 @@ class Opened:
 
     tables: Mapping[str, Proposal]
     others: tuple[Proposal, ...] = ()
+    notes: tuple[SourceNote, ...] = ()
 
 
 def open_source(
@@ -44,69 +46,71 @@ def open_source(
     if isinstance(source, Mapping):
         if tables is not None:
             raise ParameterError("tables_twice")
-        return Opened({name: _named(name, thing, own, how, encoding) for name, thing in source.items()})
+        found = {
+            name: offers_of(thing, encoding=encoding, called=name)
+            for name, thing in source.items()
+            if check_table(name)
+        }
+        chosen = {name: _only(offers, name, source[name], how) for name, offers in found.items()}
+        return _opened(chosen, own, how, [note for offers in found.values() for note in offers.notes])
     if isinstance(tables, Mapping):
-        parts = _parts(source, tables, encoding)
-        return Opened({name: _propose(part, name, own, how) for name, part in parts.items()})
-    offers = list(offers_of(source, encoding=encoding))
+        for table in tables:
+            check_table(table)
+        offers = offers_of(source, wanted=tables, encoding=encoding)
+        return _opened(_parts(source, offers, tables), own, how, offers.notes)
+    offers = offers_of(source, encoding=encoding)
     if tables is None and len(offers) == 1 and len(own) == 1 and "" not in own:
         tables = next(iter(own))  # the table whose columns are told
     if isinstance(tables, str):
-        return Opened({tables: _propose(_only(offers, tables, source, how), tables, own, how)})
+        check_table(tables)
+        return _opened({tables: _only(offers, tables, source, how)}, own, how, offers.notes)
     return _by_content(offers, own, how)
 
 
-def offers_of(source: Any, *, wanted: Mapping[str, str] | None = None, encoding: str | None = None) -> Iterator[Offer]:
-    """Everything that can be read from a source, nothing of it read whole."""
+def _opened(chosen: Mapping[str, Offer], own: OwnNames, how: Reading, notes: Sequence[SourceNote]) -> Opened:
+    return Opened({name: _propose(offer, name, own, how) for name, offer in chosen.items()}, notes=tuple(notes))
+
+
+def offers_of(
+    source: Any, *, wanted: Mapping[str, str] | None = None, encoding: str | None = None, called: str = ""
+) -> Offers:
+    """Everything that can be read from a source, nothing of it read whole; a frame is `called` so."""
     if isinstance(source, list | tuple):
-        for item in source:
-            yield from offers_of(item, encoding=encoding)
-    elif isinstance(source, str) and source.startswith(POSTGRES):
+        every = [offers_of(item, encoding=encoding) for item in source]
+        return Offers(chain.from_iterable(every), chain.from_iterable(offers.notes for offers in every))
+    if isinstance(source, str) and source.startswith(POSTGRES):
         from crmkit.datasets.databases import offers_of_postgres
 
-        yield from offers_of_postgres(source, wanted)
-    elif isinstance(source, str | os.PathLike):
-        yield from _offers_of_path(Path(source).expanduser(), wanted, encoding)
-    else:
-        from crmkit.datasets.natives import offer_of_frame
+        return offers_of_postgres(source, wanted)
+    if isinstance(source, str | os.PathLike):
+        return _offers_of_path(Path(source).expanduser(), wanted, encoding)
+    from crmkit.datasets.natives import offer_of_frame
 
-        yield offer_of_frame(source, type(source).__name__)
+    return Offers([offer_of_frame(source, called or type(source).__name__)])
 
 
-def _offers_of_path(path: Path, wanted: Mapping[str, str] | None, encoding: str | None) -> Iterator[Offer]:
+def _offers_of_path(path: Path, wanted: Mapping[str, str] | None, encoding: str | None) -> Offers:
     suffix = path.suffix.lower()
     if path.is_dir():
         from crmkit.datasets.folders import offers_of_folder
 
-        yield from offers_of_folder(path)
-    elif suffix in BOOKS:
+        return offers_of_folder(path, encoding=encoding)
+    if suffix in BOOKS:
         from crmkit.datasets.books import offers_of_book
 
-        yield from offers_of_book(path)
-    elif suffix in SQLITE:
-        from crmkit.datasets.databases import offers_of_sqlite
+        return offers_of_book(path, wanted)
+    if suffix in SQLITE + DUCKDB:
+        from crmkit.datasets import databases
 
-        yield from offers_of_sqlite(path, wanted)
-    elif suffix in DUCKDB:
-        from crmkit.datasets.databases import offers_of_duckdb
+        opener = databases.offers_of_sqlite if suffix in SQLITE else databases.offers_of_duckdb
+        return opener(path, wanted)
+    from crmkit.datasets.files import offer_file
 
-        yield from offers_of_duckdb(path, wanted)
-    else:
-        from crmkit.datasets.files import offer_file
-
-        yield offer_file(path, encoding=encoding)
-
-
-def _named(table: str, thing: Any, own: OwnNames, how: Reading, encoding: str | None) -> Proposal:
-    """The source of a table that the caller names."""
-    check_table(table)
-    offers = list(offers_of(thing, encoding=encoding))
-    return _propose(_only(offers, table, thing, how), table, own, how)
+    return Offers([offer_file(path, encoding=encoding)])
 
 
 def _only(offers: Sequence[Offer], table: str, thing: Any, how: Reading) -> Offer:
     """The one source that a table is to be read from: a workbook may have sheets beside it."""
-    check_table(table)
     if len(offers) == 1:
         return offers[0]
     fitting = [offer for offer in offers if (found := recognize(offer, how).table) is not None and found.name == table]
@@ -116,11 +120,8 @@ def _only(offers: Sequence[Offer], table: str, thing: Any, how: Reading) -> Offe
     raise ParameterError("which_part", table=table, source=plain_name(thing), found=names)
 
 
-def _parts(source: Any, tables: Mapping[str, str], encoding: str | None) -> dict[str, Offer]:
+def _parts(source: Any, offers: Sequence[Offer], tables: Mapping[str, str]) -> dict[str, Offer]:
     """Sheets, files or tables of a source by the names that the caller gives; a database also takes queries."""
-    for table in tables:
-        check_table(table)
-    offers = list(offers_of(source, wanted=tables, encoding=encoding))
     found = {}
     for table, part in tables.items():
         same = [offer for offer in offers if part in (offer.stem, offer.name) or table == offer.stem]
@@ -140,7 +141,7 @@ def _propose(offer: Offer, table: str, own: OwnNames, how: Reading) -> Proposal:
     return propose(offer, schema.TABLES[table], own.get(table, {}), how)
 
 
-def _by_content(offers: Sequence[Offer], own: OwnNames, how: Reading) -> Opened:
+def _by_content(offers: Offers, own: OwnNames, how: Reading) -> Opened:
     """Each source goes to the table that its name and columns tell."""
     flat = own.get("", {})
     own = {table: columns for table, columns in own.items() if table}
@@ -162,7 +163,7 @@ def _by_content(offers: Sequence[Offer], own: OwnNames, how: Reading) -> Opened:
             raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables) or "-")
     if not tables:
         _refuse(others)
-    return Opened(tables, tuple(others))
+    return Opened(tables, tuple(others), tuple(offers.notes))
 
 
 def _refuse(others: Sequence[Proposal]) -> None:
@@ -176,8 +177,8 @@ def _refuse(others: Sequence[Proposal]) -> None:
     raise UnreadableFile("no_table_told", file=first.offer.name, found=headers, options=", ".join(schema.TABLES))
 
 
-def check_table(table: object) -> None:
-    """Refuse a table that the model does not have.
+def check_table(table: object) -> bool:
+    """Refuse a table that the model does not have; true otherwise.
 
     Raises:
         ParameterError: naming the nearest.
@@ -185,10 +186,13 @@ def check_table(table: object) -> None:
     if table not in schema.TABLES:
         near = next(iter(difflib.get_close_matches(str(table), schema.TABLES, n=1)), "-")
         raise ParameterError("unknown_table", table=table, nearest=near, options=", ".join(schema.TABLES))
+    return True
 
 
 def plain_name(source: Any) -> str:
     """What a source is called in messages: no password of a database, no content of a frame."""
     if isinstance(source, str) and source.startswith(POSTGRES):
-        return source.split("@")[-1]
+        from crmkit.datasets.postgres import Postgres
+
+        return Postgres(source).called
     return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__

@@ -82,6 +82,7 @@ def load_table(
     work.derive_net_amount()
     work.note_the_rest()
     loaded = work.finish()
+    loaded.source = replace(source, columns=())  # else the whole file stays in memory beside the table
     loaded.by = {match.column: match.by for match in matches}
     return loaded
 

@@ -55,6 +55,9 @@ class Reading:
     decimal: str | None = None
 
 
+_Counts = Callable[[], np.ndarray]
+
+
 @dataclass(slots=True)
 class Values:
     """A column after reading: its values, one fault code each (0 = none), and what was tidied up on the way."""
@@ -135,15 +138,16 @@ def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     return values
 
 
-def _by_word(
-    column: pa.ChunkedArray, parse: Callable[[Any, np.ndarray], Values], meant: tuple[str, ...] = ()
-) -> Values:
-    """Parse each distinct text once and spread the result over the rows; words `meant` are never taken for empty."""
+def _by_word(column: pa.ChunkedArray, parse: Callable[[Any, _Counts], Values], meant: tuple[str, ...] = ()) -> Values:
+    """Parse each distinct text once and spread the result over the rows; words `meant` are never taken for empty.
+
+    How many rows have each text is counted only if `parse` asks for it.
+    """
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     dictionary, at = _coded(column)
     words = pc.utf8_trim_whitespace(pa.concat_arrays([dictionary, pa.array([""])]))  # the last one is "no value"
-    parsed = parse(words, np.bincount(at, minlength=len(words)))
+    parsed = parse(words, lambda: np.bincount(at, minlength=len(words)))
     empty = np.asarray(pc.and_not(_is_empty(words), pc.is_in(words, pa.array(meant, pa.string()))))
     parsed.faults[empty] = CODE["empty"]
     values = parsed.values[at] if isinstance(parsed.values, np.ndarray) else parsed.values.take(pa.array(at))
@@ -161,7 +165,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
 
 
 def _categories(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
-    def parse(words: Any, rows: np.ndarray) -> Values:
+    def parse(words: Any, rows: _Counts) -> Values:
         tidy = pc.utf8_lower(pc.utf8_normalize(words, form="NFKC"))
         tidy = pc.replace_substring_regex(tidy, r"[ -]+", "_")
         if how.words:
@@ -181,7 +185,7 @@ def _flags(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
         values.mark("empty", np.asarray(column.is_null().to_numpy()))
         return values
 
-    def parse(words: Any, rows: np.ndarray) -> Values:
+    def parse(words: Any, rows: _Counts) -> Values:
         found = [_FLAGS.get(unicodedata.normalize("NFKC", word).lower()) for word in words.to_pylist()]
         values = Values(pa.array(found, pa.bool_()), np.zeros(len(words), dtype=np.uint8))
         values.mark("unreadable", np.array([value is None for value in found]))
@@ -191,9 +195,9 @@ def _flags(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
 
 
 def _numbers(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
-    def parse(words: Any, rows: np.ndarray) -> Values:
+    def parse(words: Any, rows: _Counts) -> Values:
         is_money, is_share = model.kind == "amount", model.unit == _SHARE
-        found = parse_numbers(words, rows, decimal=how.decimal, is_money=is_money, is_share=is_share)
+        found = parse_numbers(words, rows(), decimal=how.decimal, is_money=is_money, is_share=is_share)
         values = Values(found.values, np.zeros(len(words), dtype=np.uint8), found.notes)
         values.mark("ambiguous", found.ambiguous)
         return values
@@ -287,7 +291,7 @@ def _numbered_instants(column: pa.ChunkedArray, how: Reading) -> Values | None:
 
 def _instants_of_words(column: pa.ChunkedArray, how: Reading) -> Values:
     return _by_word(
-        column, lambda words, rows: _of_moments(parse_moments(words, rows, how.zone, dayfirst=how.dayfirst))
+        column, lambda words, rows: _of_moments(parse_moments(words, rows(), how.zone, dayfirst=how.dayfirst))
     )
 
 

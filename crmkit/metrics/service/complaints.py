@@ -241,9 +241,12 @@ def recovery_effect(
     sold = valid_orders(orders, columns=names["orders"])
     until = frames.instant(as_of, "as_of") if as_of is not None else last_day(sold) or datetime.max
     bought = delivered(orders, names["orders"]).filter(
-        within(nw.col("ordered_at"), window) & (nw.col("ordered_at") < until) & ~nw.col("customer_id").is_null()
-        & ~marked("_cancelled") & ~marked("_test")
-    )  # fmt: skip
+        within(nw.col("ordered_at"), window)
+        & (nw.col("ordered_at") < until)
+        & ~nw.col("customer_id").is_null()
+        & ~marked("_cancelled")
+        & ~marked("_test")
+    )
     bought = bought.select("order_id", "customer_id", day=day_number(nw.col("ordered_at")))
     desk, told = _complaints(tickets, ticket_events, until, names)
     asked, answers = _answers_of_orders(survey_responses, names["survey_responses"])
@@ -325,9 +328,14 @@ def _beside_orders(frame: Frame, said: Frame) -> Frame:
 def _complaints(tickets: Any, ticket_events: Any, until: datetime, names: Mapping[str, Columns]) -> tuple[Rows, Frame]:
     """The orders complained about: whether all is `solved`, and how many `hours` the slowest took."""
     desk = open_tickets(
-        tickets, ticket_events, columns=_given(names, "tickets", "ticket_events"),
-        as_of=until, facts=("last_solved_at", "is_solved"), details=("kind", "order_id"), must=("kind", "order_id"),
-    )  # fmt: skip
+        tickets,
+        ticket_events,
+        columns=_given(names, "tickets", "ticket_events"),
+        as_of=until,
+        facts=("last_solved_at", "is_solved"),
+        details=("kind", "order_id"),
+        must=("kind", "order_id"),
+    )
     meant = nw.col("kind").is_in(list(COMPLAINTS)).fill_null(False) & ~nw.col("order_id").is_null()
     hours = hours_between(CREATED, nw.coalesce(nw.col("last_solved_at"), CREATED))
     told = desk.frame.filter(meant).select("order_id", solved=nw.col("is_solved").cast(nw.Int64), hours=hours)

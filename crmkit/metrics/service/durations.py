@@ -16,6 +16,7 @@ from crmkit.frames import Frame, Names
 from crmkit.metrics.service.hours import minutes
 from crmkit.metrics.service.tickets import FROM, KIND, TO, Mark, held, into_solved, out_of_solved
 from crmkit.metrics.service.timing import (
+    Asked,
     Hours,
     Statistic,
     Timed,
@@ -23,7 +24,6 @@ from crmkit.metrics.service.timing import (
     created_in,
     minutes_of,
     one_statistic,
-    timed,
 )
 from crmkit.reduction import STATISTICS, one_of, time_window
 from crmkit.spread import spread
@@ -79,8 +79,8 @@ def first_resolution_time(
         dbt_zendesk, "first resolution".
     """
     window = time_window(start, end)
-    opened = timed("first_resolution_time", tickets, ticket_events, ("status_change",), hours=hours,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind)
+    opened = asked.open("first_resolution_time", tickets, ticket_events, "status_change")
     desk = opened.desk(("first_solved_at",))
     apart = {"unsolved": nw.col("first_solved_at").is_null()}
     definition = Definition(f"first_resolution_time.{hours}")
@@ -134,8 +134,8 @@ def full_resolution_time(
         dbt_zendesk, "full resolution" and, without the gaps, "solve time".
     """
     window = time_window(start, end)
-    opened = timed("full_resolution_time", tickets, ticket_events, ("status_change",), hours=hours, as_of=as_of,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind, as_of=as_of)
+    opened = asked.open("full_resolution_time", tickets, ticket_events, "status_change")
     apart = {"unsolved": ~nw.col("is_solved")}
     if open_only:
         desk = _with_log_clock(opened).desk(("is_solved", "last_solved_at"), _open_marks())
@@ -211,8 +211,8 @@ def status_durations(
     """
     one_of("statistic", statistic, STATISTICS)
     window = time_window(start, end)
-    opened = timed("status_durations", tickets, ticket_events, ("status_change",), hours=hours, as_of=as_of,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind, as_of=as_of)
+    opened = asked.open("status_durations", tickets, ticket_events, "status_change")
     if by in DURATION_COLUMNS:
         raise ParameterError("name_taken", by=by, columns=", ".join(DURATION_COLUMNS))
     desk = _with_log_clock(opened).desk(("is_solved", "last_solved_at"), _state_marks())
@@ -321,9 +321,8 @@ def ticket_times(
         >>> ticket_times(tickets, events)[["ack_minutes", "first_reply_minutes"]].values.tolist()
         [[1.0, 3830.0]]
     """
-    opened = timed("ticket_times", tickets, ticket_events, ("answer", "status_change"), hours=hours, as_of=as_of,
-                   business_hours=business_hours, holidays=holidays, by=None, columns=columns,
-                   details=("created_by",))  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, as_of=as_of)
+    opened = asked.open("ticket_times", tickets, ticket_events, "answer", "status_change", details=("created_by",))
     facts = ("first_reply_at", "first_public_at", "first_solved_at", "last_solved_at", "is_solved", "reopens")
     desk = _with_log_clock(opened).desk(facts, {**_open_marks(), **_state_marks()})
     units = desk.units()

@@ -162,10 +162,16 @@ def _policies(sla_policies: Any, promise: str, columns: Names) -> Policies:
         starts = sorted(known)
         for since, to in zip(starts, [*starts[1:], NEVER], strict=True):
             _, policy = known[since]
-            rows.append({
-                "_kind": kind, "_priority": priority, "_valid_from": since, "_valid_to": to,
-                "_target": float(policy["target_minutes"]), "_in_hours": bool(policy.get("in_business_hours")),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "_kind": kind,
+                    "_priority": priority,
+                    "_valid_from": since,
+                    "_valid_to": to,
+                    "_target": float(policy["target_minutes"]),
+                    "_in_hours": bool(policy.get("in_business_hours")),
+                }
+            )
     # engines cannot tell the types of a table without rows; nothing was created when this promise holds
     none = {"_kind": "", "_priority": "", "_valid_from": NEVER, "_valid_to": NEVER, "_target": 0.0, "_in_hours": False}
     return Policies(rows or [none], any(row["_in_hours"] for row in rows))

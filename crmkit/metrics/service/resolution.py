@@ -48,7 +48,8 @@ def one_touch_resolution_rate(
     Args:
         tickets: One row per ticket: `ticket_id`, `created_at`; `created_by` and `status` are heeded where present.
         ticket_events: The log: `event_id`, `ticket_id`, `occurred_at`, `actor_type`, `kind`, `is_public`,
-            `from_value`, `to_value`. The opening comment of a ticket that an agent opened is not counted.
+            `from_value`, `to_value`. The opening comment of a ticket that an agent opened is not counted. Rows with
+            faults are counted among moves and agents' public comments, not among bots' words.
         start, end: Window in which the ticket was created, `[start, end)`; `None` = open.
         as_of: The instant up to which (it not included) the log is read; `None` = all of it.
         by: Column of `tickets` to group by.
@@ -179,7 +180,8 @@ def reopen_rate(
     Args:
         tickets, ticket_events, start, end, as_of, by, columns: As for `one_touch_resolution_rate`.
         thanks_hours: A reopening that is solved again within so many hours, without a public comment of an agent in
-            between, was but a late thank-you and does not count; `None` = every reopening counts.
+            between, was but a late thank-you and does not count; `None` = every reopening counts. Faults among bots'
+            words are not counted here either.
 
     Returns:
         An `Estimate` (0–1) with Wilson's interval, NaN if nothing was ever solved; `besides`: the tickets that are open
@@ -216,9 +218,12 @@ def reopen_rate(
         frame = frame.join(thanks, on="ticket_id", how="left")
         reopens = reopens - nw.col("_thanks").fill_null(0)
     sums = Units(asked.source, frame).sums(
-        above=reopens > 0, below=nw.lit(1.0), reopenings=reopens, open_still=(reopens > 0) & ~nw.col("is_solved"),
+        above=reopens > 0,
+        below=nw.lit(1.0),
+        reopenings=reopens,
+        open_still=(reopens > 0) & ~nw.col("is_solved"),
         twice=nw.col("times_solved") > 1,
-    )  # fmt: skip
+    )
     variant = "all" if thanks_hours is None else "no_thanks"
     definition = Definition(f"reopen_rate.{variant}", {} if thanks_hours is None else {"thanks_hours": thanks_hours})
     made = summarise(sums, _share, window, definition, by=by, besides=("reopenings", "open_still", "twice"))
@@ -325,13 +330,22 @@ def cost_per_contact(
     window = time_window(start, end)
     amount, day = nw.col("amount").cast(nw.Float64), nw.col("incurred_date")
     rules = {
-        "no_date": day.is_null(), "no_purpose": nw.col("purpose").is_null(), "cost_amount_missing": amount.is_null(),
-        "infinite": ~amount.is_finite() & ~amount.is_null(), "negative": amount < 0,
-    }  # fmt: skip
+        "no_date": day.is_null(),
+        "no_purpose": nw.col("purpose").is_null(),
+        "cost_amount_missing": amount.is_null(),
+        "infinite": ~amount.is_finite() & ~amount.is_null(),
+        "negative": amount < 0,
+    }
     booked = open_rows(
-        costs, "costs", needs=("cost_id", "incurred_date", "purpose", "amount"), must=("purpose",), rules=rules,
-        key="cost_id", by=by, columns=columns_of(columns, "costs", ("costs", "tickets")),
-    )  # fmt: skip
+        costs,
+        "costs",
+        needs=("cost_id", "incurred_date", "purpose", "amount"),
+        must=("purpose",),
+        rules=rules,
+        key="cost_id",
+        by=by,
+        columns=columns_of(columns, "costs", ("costs", "tickets")),
+    )
     names = columns_of(columns, "tickets", ("costs", "tickets"))
     needs = ("ticket_id", "created_at", *MERGE_SIGNS)
     found = frames.open_table(tickets, "tickets", needs=needs, columns=names).collect_schema()
@@ -346,9 +360,14 @@ def cost_per_contact(
 
 
 def _open(
-    tickets: Any, ticket_events: Any, by: str | None, columns: Names, as_of: When, facts: Sequence[str],
+    tickets: Any,
+    ticket_events: Any,
+    by: str | None,
+    columns: Names,
+    as_of: When,
+    facts: Sequence[str],
     details: Sequence[str] = (),
-) -> Units:  # fmt: skip
+) -> Units:
     return open_tickets(
         tickets, ticket_events, by=by, columns=columns, as_of=as_of, facts=facts, details=details, must=details
     )
@@ -369,9 +388,12 @@ def _cost(sums: Sums) -> Figures:
 def _log(ticket_events: Any, columns: Names, as_of: When, must: Sequence[str]) -> Frame:
     """The raw log up to `as_of`."""
     frame = frames.open_table(
-        ticket_events, "ticket_events", needs=("ticket_id", "occurred_at", *must), must=must,
+        ticket_events,
+        "ticket_events",
+        needs=("ticket_id", "occurred_at", *must),
+        must=must,
         columns=columns_of(columns, "ticket_events", DESK),
-    )  # fmt: skip
+    )
     return frame if as_of is None else frame.filter(nw.col("occurred_at") < frames.instant(as_of, "as_of"))
 
 

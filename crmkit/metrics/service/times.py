@@ -21,13 +21,13 @@ from crmkit.metrics.service.hours import minutes
 from crmkit.metrics.service.tickets import AT, KIND, Desk, desk_of, into_solved, neighbour, once, plain_text, reduced
 from crmkit.metrics.service.timing import (
     BY_AGENT,
+    Asked,
     Hours,
     Statistic,
     Timed,
     When,
     created_in,
     minutes_of,
-    timed,
     typical,
 )
 from crmkit.reduction import STATISTICS, Units, one_of, time_window
@@ -54,7 +54,8 @@ def first_reply_time(
         tickets: One row per ticket: `ticket_id`, `created_at`; `created_by`, `status` and `merged_into_ticket_id` are
             heeded where present.
         ticket_events: One row per event: `event_id`, `ticket_id`, `occurred_at`, `actor_type`, `kind`, `is_public`,
-            `from_value`, `to_value`.
+            `from_value`, `to_value`. Rows with faults are counted among the agents' public comments alone, for the
+            figure is read from no others.
         hours: "calendar" = all minutes, "business" = those in opening hours.
         business_hours, holidays: As for `business_minutes`; needed for `hours="business"`.
         statistic: "median", "p90" or "mean"; the other two are shown beside it.
@@ -88,8 +89,8 @@ def first_reply_time(
         Zendesk's "first reply time", as dbt_zendesk computes it.
     """
     window = time_window(start, end)
-    opened = timed("first_reply_time", tickets, ticket_events, ("reply",), hours=hours, business_hours=business_hours,
-                   holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind)
+    opened = asked.open("first_reply_time", tickets, ticket_events, "reply")
     return _reply(opened, "first_reply_time", "first_reply_at", statistic, window, kind, agent_created)
 
 
@@ -138,8 +139,8 @@ def complaint_ack_time(
         JIS Q 10002:2015 has receipt (7.2), acknowledgement (7.4) and response (7.7) as steps of their own.
     """
     window = time_window(start, end)
-    opened = timed("complaint_ack_time", tickets, ticket_events, ("answer",), hours=hours,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind)
+    opened = asked.open("complaint_ack_time", tickets, ticket_events, "answer")
     return _reply(opened, "complaint_ack_time", "first_public_at", statistic, window, kind, agent_created)
 
 
@@ -205,8 +206,8 @@ def next_reply_time(
         longest wait of a ticket, where here every run counts.
     """
     window = time_window(start, end)
-    opened = timed("next_reply_time", tickets, ticket_events, ("comment", "status_change"), hours=hours,
-                   business_hours=business_hours, holidays=holidays, by=by, columns=columns, kind=kind)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns, by=by, kind=kind)
+    opened = asked.open("next_reply_time", tickets, ticket_events, "comment", "status_change")
     one_of("statistic", statistic, STATISTICS)
     desk = desk_of(reduced(opened.opened, opened.log, {}), opened.opened, opened.log)
     runs = opened.clock.read(_runs(opened.log.frame), {"_from": "occurred_at", "_to": "after_at"})
@@ -260,7 +261,8 @@ def wait_band(
 
     Args:
         survey_responses: One row per invitation, with `ticket_id`.
-        tickets, ticket_events, hours, business_hours, holidays: As for `first_reply_time`.
+        tickets, ticket_events, hours, business_hours, holidays: As for `first_reply_time`; here too faults of the log
+            are counted among the agents' public comments alone.
         bands: Where one band ends and the next begins, in minutes, ascending; a wait of just that long is in the first.
         name: Name of the new column.
         columns: Own names of ticket columns, or `{"tickets": {…}, "ticket_events": {…}}`.
@@ -286,8 +288,8 @@ def wait_band(
     ends = [float(end) for end in bands]
     if not ends or ends[0] <= 0 or any(low >= high for low, high in pairwise(ends)):
         raise ParameterError("bands", value=tuple(bands))
-    opened = timed("wait_band", tickets, ticket_events, ("reply",), hours=hours, business_hours=business_hours,
-                   holidays=holidays, by=None, columns=columns)  # fmt: skip
+    asked = Asked(hours, business_hours, holidays, columns)
+    opened = asked.open("wait_band", tickets, ticket_events, "reply")
     units = opened.desk(("first_reply_at",)).units(~BY_AGENT)
     wait = minutes("_created", "_first_reply_at")
     width = max(4, len(f"{ends[-1]:.0f}"))

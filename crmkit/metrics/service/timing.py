@@ -53,29 +53,27 @@ class Timed:
         return desk_of(frame, self.opened, self.log, self.until)
 
 
-def timed(
-    metric: str,
-    tickets: Any,
-    ticket_events: Any,
-    kinds: Sequence[str],
-    *,
-    hours: str,
-    business_hours: Any,
-    holidays: Any,
-    by: str | None,
-    columns: Names,
-    kind: str | None = None,
-    details: Sequence[str] = (),
-    as_of: When = None,
-) -> Timed:
-    """Open both tables and set the clock; `kinds` of events to read."""
-    opening = hours_wanted(hours, business_hours, holidays, metric)
-    must: tuple[str, ...] = () if kind is None else ("kind",)
-    opened = open_desk(tickets, by=by, columns=columns, details=(*details, *must), must=must)
-    until = None if as_of is None else frames.instant(as_of, "as_of")
-    log = open_log(ticket_events, opened.kinds(kinds), columns=columns, until=until)
-    clock = Clock(opened.frame, opening, (*opened.span, *log.span))
-    return Timed(opened, log, clock, hours, by, until)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What every time of the desk can be asked with, as the metrics document it."""
+
+    hours: str
+    business_hours: Any
+    holidays: Any
+    columns: Names
+    by: str | None = None
+    kind: str | None = None
+    as_of: When = None
+
+    def open(self, metric: str, tickets: Any, ticket_events: Any, *kinds: str, details: Sequence[str] = ()) -> Timed:
+        """Open both tables and set the clock; `kinds` of events to read, `details` of the tickets to keep."""
+        opening = hours_wanted(self.hours, self.business_hours, self.holidays, metric)
+        must: tuple[str, ...] = () if self.kind is None else ("kind",)
+        opened = open_desk(tickets, by=self.by, columns=self.columns, details=(*details, *must), must=must)
+        until = None if self.as_of is None else frames.instant(self.as_of, "as_of")
+        log = open_log(ticket_events, opened.kinds(kinds), columns=self.columns, until=until)
+        clock = Clock(opened.frame, opening, (*opened.span, *log.span))
+        return Timed(opened, log, clock, self.hours, self.by, until)
 
 
 def minutes_of(

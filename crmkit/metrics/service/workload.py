@@ -148,6 +148,7 @@ def backlog(
 
     Args:
         tickets, ticket_events: As for `first_reply_time`; the state is replayed from the log, not taken from `status`.
+            Rows with faults are counted among moves, assignments and agents' public comments, not among bots' words.
         as_of: The instant; what happens then or later is not looked at.
         kind: Only tickets of this kind.
         by: Ticket column to group by.
@@ -229,7 +230,8 @@ def backlog_age(
     """How many days the tickets open at an instant have been there.
 
     Args:
-        tickets, ticket_events, as_of, kind, by, columns: As for `backlog`.
+        tickets, ticket_events, as_of, kind, by, columns: As for `backlog`, faults of the log too: among bots' words
+            they are not counted.
         statistic: "median", "p90" or "mean"; the other two are shown beside it.
 
     Returns:

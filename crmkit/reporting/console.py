@@ -1,0 +1,93 @@
+"""The account of a shop's data for a terminal or a log: tables with lines on a terminal, plain columns elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
+from typing import Any
+
+from crmkit.answers import THEMES, answerable
+from crmkit.reporting.health import health
+from crmkit.reporting.page import shown
+from crmkit.reporting.parts import Grid, Paragraph
+from crmkit.texts import text
+
+_PATIENCE = 2.0  # seconds without a word
+
+
+def account(data: Any, say: Callable[[str], None]) -> int:
+    """Print how data were understood, what is wrong, and what they can answer.
+
+    Returns:
+        How many faults there are: 0 where every row was loaded and nothing is wrong.
+    """
+    tables = dict(data.tables)
+    faults = aside = 0
+    for block in list(health(data, tables))[1:]:
+        if isinstance(block, Grid):
+            _print(block, say)
+            aside += sum(int(row[-1] or 0) for row in block.rows) if block.name == "account" else 0
+            faults += len(block.rows) if block.name in ("problems", "checks") else 0
+        elif isinstance(block, Paragraph):
+            say(block.text)
+    answers = answerable(tables)
+    counts = answers.counts()
+    rows = [(text(f"answers.theme.{theme}"), *counts[theme]) for theme in THEMES]
+    heads = (text("answers.head.theme"), text("check.can"), text("check.of"))
+    _print(Grid("answers", text("check.answers"), heads, rows), say)
+    say(text("check.faults", aside=f"{aside:,}", faults=f"{faults:,}") if aside or faults else text("check.fine"))
+    return faults + aside
+
+
+@contextmanager
+def waiting(words: str) -> Iterator[None]:
+    """Say what takes so long: at once on a terminal, after two seconds elsewhere."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(Text(words)):
+            yield
+        return
+    timer = Timer(_PATIENCE, lambda: print(words, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _print(grid: Grid, say: Callable[[str], None]) -> None:
+    from rich.console import Console
+
+    cells = [[one_line(shown(cell)) for cell in row] for row in grid.rows]
+    if Console().is_terminal:
+        _boxed(grid, cells)
+        return
+    say(f"\n{grid.caption}")
+    say("\t".join(grid.heads))
+    for row in cells:
+        say("\t".join(row))
+
+
+def _boxed(grid: Grid, cells: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(grid.caption), title_justify="left")
+    for place, head in enumerate(grid.heads):
+        numeric = any(isinstance(row[place], int | float) for row in grid.rows)
+        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))  # never markup: a name may have brackets in it
+    Console().print(table)
+
+
+def one_line(words: str) -> str:
+    """Text from data without what moves the cursor or breaks a line."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)
