@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import by_hand
 import growth
 import heavy
+import loading
 import peers
 import simulator
 import tables
@@ -80,7 +81,7 @@ def main() -> int:
     """Measure what was asked for, say it and write it down; 1 if a number differs, 0 also where a target is missed."""
     options = _options()
     found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": [], "heavy": [], "growth": []}
-    found |= {"key_to_picture": {}, "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
+    found |= {"key_to_picture": {}, "loading": [], "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
     warnings.simplefilter("ignore")  # crmkit's notes about the data, PySpark's about pandas
     try:
         if "metrics" in options.parts:
@@ -94,6 +95,8 @@ def main() -> int:
             heavy.measure(max(options.rows), options.folder, found["heavy"], _say, ask)
         if "growth" in options.parts:
             growth.measure(options.growth, options.folder, found["growth"], _say)
+        if "loading" in options.parts:
+            loading.measure(options.loading, options.folder, found["loading"], _say)
         if "browser" in options.parts:
             found["key_to_picture"] = _measure_browser()
         if {"simulator", "generators"} & set(options.parts):
@@ -104,7 +107,8 @@ def main() -> int:
     options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(_report(found), flush=True)
     print(f"\nwritten to {options.out}")
-    return int(any("different" in one for one in found["metrics"]) or heavy.differs(found["heavy"]))
+    differs = heavy.differs(found["heavy"]) or loading.differs(found["loading"])
+    return int(differs or any("different" in one for one in found["metrics"]))
 
 
 def _options() -> argparse.Namespace:
@@ -118,9 +122,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--growth", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000], help="rows on the disk"
     )
+    parser.add_argument(
+        "--loading", type=int, nargs="+", default=[loading.ROWS], help="orders in the files that are loaded"
+    )
     parser.add_argument("--in-memory", type=int, nargs="+", default=[2_000, 10_000], help="sizes of those in memory")
     parser.add_argument("--quick", action="store_true", help="small tables and worlds: to see that all of this runs")
-    parts = ("metrics", "import", "peers", "heavy", "growth", "browser", "simulator", "generators")
+    parts = ("metrics", "import", "peers", "heavy", "growth", "loading", "browser", "simulator", "generators")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all of them")
     parser.add_argument("--without-peers", action="store_true", help="heavier figures beside queries by hand only")
     parser.add_argument("--out", type=Path, default=ROOT / ".build" / "bench.json")
@@ -128,7 +135,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.rows, options.customers, options.in_memory = [200_000], [300], [300]
-        options.growth = [200_000, 400_000]
+        options.growth, options.loading = [200_000, 400_000], [200_000]
     return options
 
 
@@ -381,7 +388,7 @@ def _report(found: dict[str, Any]) -> str:
                     f"  {name:<42}{one['rows']:>10,}{one['peer_ms']:>10.0f}{one['crmkit_ms']:>11.0f}"
                     f"{one['ratio']:>8.2f}{same}"
                 )
-    lines += heavy.report(found["heavy"]) + growth.report(found["growth"])
+    lines += heavy.report(found["heavy"]) + growth.report(found["growth"]) + loading.report(found["loading"])
     if found["key_to_picture"]:
         picture = found["key_to_picture"]
         shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import by_hand
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from by_hand import ByHand
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("pandas", "pandas-integer", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
@@ -28,7 +28,7 @@ class Tables:
 
     orders: Any
     contracts: Any
-    by_hand: Any
+    by_hand: ByHand
     fetch: Any
     """Brings a result table of crmkit to the client, as a user who wants to see it would."""
     columns: dict[str, str] | None = None
@@ -59,32 +59,41 @@ def load(engine: str, orders: Path, contracts: Path) -> Tables:
     drop = "customer_id" if engine == "pandas-integer" else "customer_number"
     both = [pq.read_table(path).drop_columns([drop]) for path in (orders, contracts)]
     if engine.startswith("pandas"):
+        from by_hand.in_pandas import Pandas
+
         key = "customer_number" if engine == "pandas-integer" else "customer_id"
         columns = {"customer_id": key} if key != "customer_id" else None
-        return Tables(*(table.to_pandas() for table in both), by_hand.Pandas(key), _as_it_is, columns)
+        return Tables(*(table.to_pandas() for table in both), Pandas(key), _as_it_is, columns)
     if engine == "polars":
         import polars as pl
+        from by_hand.in_polars import Polars
 
-        return Tables(*(pl.from_arrow(table) for table in both), by_hand.Polars(), _as_it_is)
+        return Tables(*(pl.from_arrow(table) for table in both), Polars(), _as_it_is)
     if engine == "polars-lazy":
         import polars as pl
+        from by_hand.in_polars import Polars
 
-        return Tables(*(pl.from_arrow(table).lazy() for table in both), by_hand.Polars(), lambda frame: frame.collect())
+        return Tables(*(pl.from_arrow(table).lazy() for table in both), Polars(), lambda frame: frame.collect())
     if engine == "pyarrow":
-        return Tables(*both, by_hand.Arrow(), _as_it_is)
+        from by_hand.in_arrow import Arrow
+
+        return Tables(*both, Arrow(), _as_it_is)
     if engine == "duckdb":
         import duckdb
+        from by_hand.in_duckdb import DuckDB
 
         connection = duckdb.connect()
         for name, path in (("orders", orders), ("contracts", contracts)):
             connection.execute(f"CREATE TABLE {name} AS SELECT * EXCLUDE {drop} FROM read_parquet('{path}')")
         relations = connection.table("orders"), connection.table("contracts")
-        return Tables(*relations, by_hand.DuckDB(connection), lambda relation: relation.fetchall())
+        return Tables(*relations, DuckDB(connection), lambda relation: relation.fetchall())
+    from by_hand.in_spark import Spark
+
     session = spark()
     cached = [session.read.parquet(str(path)).drop(drop).cache() for path in (orders, contracts)]
     for frame in cached:
         frame.count()
-    return Tables(*cached, by_hand.Spark(), lambda frame: frame.collect())
+    return Tables(*cached, Spark(), lambda frame: frame.collect())
 
 
 def spark() -> Any:

@@ -163,8 +163,8 @@ def report(
         use_language(lang)
     from crmkit.errors import CrmkitError
     from crmkit.reporting.console import waiting
-    from crmkit.reporting.report import may_write
-    from crmkit.reporting.report import report as write
+    from crmkit.reporting.reports import may_write
+    from crmkit.reporting.reports import report as write
 
     with _stoppable():
         try:

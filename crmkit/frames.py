@@ -30,6 +30,8 @@ Columns = Mapping[str, str] | None
 Names = Mapping[str, Any] | None
 """`Columns` of one table or, by table, of several: `{"orders": {"customer_id": "会員ID"}}`."""
 
+EPOCH = datetime(1970, 1, 1)
+EPOCH_DAY = 719_468  # its `day_number`
 _DATES = (nw.Datetime, nw.Date)
 _TIMES = ("instant", "date")
 _NUMBERS = ("amount", "number", "integer")
@@ -241,6 +243,14 @@ def day_number(at: nw.Expr) -> nw.Expr:
     return nw.when(~at.is_null()).then(days + (153 * shifted + 2) // 5 + day - 1)
 
 
+def days_since_1970(frame: Frame, name: str) -> nw.Expr:
+    """Days from EPOCH to the instants of a column, in integers; `(at - EPOCH).days` is the same of one instant."""
+    at = nw.col(name)
+    if _in_memory(frame):  # quicker; not every lazy engine has it
+        return at.dt.timestamp("ms") // 86_400_000
+    return day_number(at) - EPOCH_DAY
+
+
 def period_start(at: nw.Expr, every: str) -> nw.Expr:
     """First day of the calendar period that an instant lies in; weeks begin on Monday."""
     if every != "1w":
@@ -266,20 +276,21 @@ def as_frame(native: Any) -> Frame:
         frame = cast("Frame", nw.from_native(native))
     except TypeError:
         raise ParameterError("no_table", found=type(native).__name__) from None
-    if frame.implementation.is_duckdb():
-        frame.__class__ = _OfOneConnection
-    return frame
+    return _OfOneConnection.of(frame) if frame.implementation.is_duckdb() else frame
 
 
 class _OfOneConnection(nw.LazyFrame[Any]):
-    """A DuckDB table, and all that is made of it: can be joined with tables of its own connection only."""
+    """A DuckDB table, and what is made of it: can be joined with tables of its own connection only."""
 
-    def join(self, other: Any, *args: Any, **how: Any) -> Any:
+    @classmethod
+    def of(cls, frame: Frame) -> _OfOneConnection:
+        """The same table; narwhals itself makes frames of a kind in this way, and joins only like with like."""
+        return frame if isinstance(frame, cls) else cls(frame._compliant_frame, level="lazy")
+
+    def join(self, other: Frame, *args: Any, **how: Any) -> Any:
         """As in narwhals; DuckDB's own word about two connections does not say what to do."""
-        if type(other) is nw.LazyFrame:  # made by narwhals, which joins like with like only
-            other.__class__ = _OfOneConnection
         with _one_connection():
-            return super().join(other, *args, **how)
+            return super().join(self.of(other), *args, **how)
 
 
 def stacked(parts: Sequence[Frame]) -> Frame:

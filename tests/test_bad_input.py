@@ -412,7 +412,7 @@ def test_rows_that_point_nowhere(tmp_path):
     orders = shop(tmp_path, "1,A,2024-01-01,5", "2,B,2024-01-02,5", "3,0B,2024-01-03,5")
     (tmp_path / "people.csv").write_text("customer_id\nA\nB\n", encoding="utf-8")
     crm = load({"orders": orders, "customers": tmp_path / "people.csv"}, columns={"orders": OWN})
-    only_problem(crm, "orphan", "customer_id", 1, "0B", "kept")
+    only_problem(crm, "orphan_by_writing", "customer_id", 1, "0B", "kept")
 
 
 # --- arguments ------------------------------------------------------------------------------------------------------

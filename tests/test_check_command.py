@@ -69,7 +69,7 @@ def test_a_report_that_is_stopped_leaves_the_old_one(tmp_path: Path, monkeypatch
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crmkit.reporting.report.figures", stop)
+    monkeypatch.setattr("crmkit.reporting.reports.figures", stop)
     told = run(cli.app, ["report", str(shop(tmp_path)), "--out", str(out), "--overwrite", "--lang", "en"])
     assert told.exit_code == 130
     assert "Nothing was written" in told.output

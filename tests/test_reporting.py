@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import zipfile
 from html.parser import HTMLParser
@@ -81,7 +82,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(pages: dict[str, str],
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_both_languages_say_the_same_in_other_words(pages: dict[str, str]) -> None:

@@ -54,9 +54,9 @@ class CustomerView(Mapping[str, pd.DataFrame]):
         return "\n".join([text("database.view_title", customer=self.customer_id), *record, *rows])
 
     def _repr_html_(self) -> str:
+        told = {_label_of(name): "" if value is None else str(value) for name, value in self.record.items()}
         cells = "".join(
-            f"<tr><th>{html.escape(_label_of(name))}</th><td>{html.escape('' if value is None else str(value))}</td></tr>"
-            for name, value in self.record.items()
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in told.items()
         )
         title = html.escape(text("database.view_title", customer=self.customer_id))
         parts = [f"<h4>{title}</h4><table>{cells}</table>"]
@@ -94,7 +94,9 @@ def rows_of(tables: Mapping[str, ShopTable]) -> Iterator[tuple[ShopTable, str]]:
                 break
 
 
-def view_of(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, ShopTable], customer: str) -> CustomerView | None:
+def view_of(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, ShopTable], customer: str
+) -> CustomerView | None:
     """Everything about a customer; `None` where there is no such record."""
     sql = f"SELECT * FROM {tables['customers'].sql} t WHERE t.customer_id = $id"
     record = to_pandas(connection.sql(sql, params={"id": customer}).to_arrow_table())

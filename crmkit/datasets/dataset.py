@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
+from crmkit.datasets.checks import checked
 from crmkit.datasets.crm import Crm
 from crmkit.datasets.mapping import ColumnMapping
 from crmkit.datasets.problems import Problem, problems_frame
+from crmkit.datasets.repairs import Done, possible, repaired
 from crmkit.datasets.source import SourceNote
 from crmkit.datasets.tables import LoadedTable
+from crmkit.errors import ParameterError
 from crmkit.texts import text
 
 _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
@@ -36,7 +38,9 @@ class Dataset(Crm):
         self._loaded = dict(loaded)
         self.mapping = mapping
         self._notes = tuple(notes)
-        self._across = list(_orphans(self._loaded))
+        self._across = list(checked(self._loaded))
+        self._done: tuple[Done, ...] = ()
+        self._before: Dataset | None = None
 
     @property
     def problems(self) -> pd.DataFrame:
@@ -50,6 +54,63 @@ class Dataset(Crm):
         A line with a wrong number of fields is in `whole_line`.
         """
         return {name: _rejected(item) for name, item in self._loaded.items()}
+
+    @property
+    def repairs(self) -> pd.DataFrame:
+        """What crmkit could mend, if you ask: `repair` (its name), `table`, `column`, `rows`, and `what` it does."""
+        found = [(one.name, one.table, one.column, one.rows, one.what) for one in possible(self._loaded)]
+        frame = pd.DataFrame(found, columns=["repair", "table", "column", "rows", "what"])
+        return frame.astype({name: "int64" if name == "rows" else "str" for name in frame})
+
+    @property
+    def repaired(self) -> pd.DataFrame:
+        """What was mended, in order: `repair`, `rows`, and what it did."""
+        frame = pd.DataFrame([(one.name, one.rows, one.what) for one in self._done], columns=["repair", "rows", "what"])
+        return frame.astype({name: "int64" if name == "rows" else "str" for name in frame})
+
+    def repair(self, *names: str) -> Dataset:
+        """Mend some of what `repairs` lists, one after another.
+
+        Args:
+            names: Names of repairs, e.g. "orders.customer_id.same_writing".
+
+        Returns:
+            A new `Dataset`; this one stays as it is, and `undo()` of the new one gives it back.
+
+        Raises:
+            ParameterError: there is no such repair (any more).
+
+        Examples:
+            >>> import pandas as pd
+            >>> from crmkit.datasets import load
+            >>> orders = pd.DataFrame({"order_id": ["1", "2"], "customer_id": ["7", "008"], "ordered_at": "2026-04-01"})
+            >>> crm = load({"orders": orders, "customers": pd.DataFrame({"customer_id": ["007", "008"]})})
+            >>> crm.repairs[["repair", "rows"]].values.tolist()
+            [['orders.customer_id.same_writing', 1], ['orders.customer_id.drop_orphans', 1]]
+            >>> fixed = crm.repair("orders.customer_id.same_writing")
+            >>> fixed.orders["customer_id"].tolist(), fixed.undo().orders["customer_id"].tolist()
+            (['007', '008'], ['7', '008'])
+        """
+        now = self
+        for name in names:
+            loaded, done = repaired(now._loaded, name)
+            after = Dataset(loaded, zone=now.zone, mapping=now.mapping, notes=now._notes)
+            after._done, after._before = (*now._done, done), now
+            now = after
+        return now
+
+    def undo(self) -> Dataset:
+        """As it was before the last repair.
+
+        Returns:
+            The `Dataset` of before.
+
+        Raises:
+            ParameterError: nothing was repaired.
+        """
+        if self._before is None:
+            raise ParameterError("nothing_repaired")
+        return self._before
 
     def report(self) -> str:
         """The account of the loading: files, rows read, loaded and set aside, what was changed and made."""
@@ -81,6 +142,8 @@ class Dataset(Crm):
             yield 0, text("load.others", sources=", ".join(others))
         for problem in self._across:
             yield 0, text("load.noted", what=problem.what, rows=f"{problem.rows:,}", action=text("action.kept"))
+        for done in self._done:
+            yield 0, text("load.repaired", what=done.what, rows=f"{done.rows:,}", name=done.name)
 
 
 def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
@@ -121,21 +184,3 @@ def _rejected(item: LoadedTable) -> pd.DataFrame:
     said = [item.problems[number - 1].what for number in item.reasons]
     frame.insert(1, place, pd.Series(said, dtype="str"))
     return frame
-
-
-def _orphans(loaded: Mapping[str, LoadedTable]) -> Iterator[Problem]:
-    """Rows that point to a row which the other table does not have; they are kept, since counting needs no join."""
-    for name, item in loaded.items():
-        for column in item.model.columns:
-            target, _, key = (column.references or "").partition(".")
-            if column.name not in item.frame or target not in loaded:
-                continue
-            ids: pd.Series[Any] = item.frame[column.name].dropna()
-            lost = ids[~ids.isin(loaded[target].frame[key])]
-            if len(lost):
-                facts = {
-                    "own": item.used.get(column.name, column.name),
-                    "target": target,
-                    "file": loaded[target].source.name,
-                }
-                yield Problem("orphan", name, column.name, len(lost), tuple(lost.unique()[:3]), "kept", facts)

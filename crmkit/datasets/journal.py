@@ -24,7 +24,7 @@ _MAKE = """
     CREATE SCHEMA IF NOT EXISTS journal;
     CREATE TABLE IF NOT EXISTS journal.changes (
         change BIGINT PRIMARY KEY, changed_at TIMESTAMP NOT NULL, who VARCHAR NOT NULL, what VARCHAR NOT NULL,
-        why VARCHAR, undoes BIGINT, undone BOOLEAN NOT NULL, forgotten BOOLEAN NOT NULL
+        why VARCHAR, subject VARCHAR, undoes BIGINT, undone BOOLEAN NOT NULL, forgotten BOOLEAN NOT NULL
     );
     CREATE TABLE IF NOT EXISTS journal.cells (
         change BIGINT NOT NULL, act VARCHAR NOT NULL, "table" VARCHAR NOT NULL, "key" VARCHAR, "column" VARCHAR,
@@ -81,7 +81,8 @@ class Journal:
         name, type_ = f"t.{quoted(column)}", table.types[column]
         new = f"CAST(? AS {type_})"
         self._connection.execute(
-            f"INSERT INTO touched SELECT 'set', ?, {table.key_sql()}, ?, CAST({name} AS VARCHAR), CAST({new} AS VARCHAR)"
+            f"INSERT INTO touched SELECT 'set', ?, {table.key_sql()}, ?,"
+            f" CAST({name} AS VARCHAR), CAST({new} AS VARCHAR)"
             f" FROM {table.sql} t WHERE ({where}) AND {name} IS DISTINCT FROM {new}",
             [table.name, column, value, *values, value],
         )
@@ -97,9 +98,9 @@ class Journal:
         key = self.key_of(table, row)
         for column, value in row.items():
             if value is not None:
+                after = f"CAST(CAST(? AS {table.types[column]}) AS VARCHAR)"
                 self._connection.execute(
-                    f"INSERT INTO touched SELECT 'add', ?, ?, ?, NULL, CAST(CAST(? AS {table.types[column]}) AS VARCHAR)",
-                    [table.name, key, column, value],
+                    f"INSERT INTO touched SELECT 'add', ?, ?, ?, NULL, {after}", [table.name, key, column, value]
                 )
 
     def remove_row(self, table: ShopTable, key: str) -> None:
@@ -118,8 +119,15 @@ class Journal:
 
     # --- writing
 
-    def write(self, who: str, what: str, why: str | None, undoes: int | None = None) -> int:
+    def write(
+        self, who: str, what: str, why: str | None, *, undoes: int | None = None, subject: str | None = None
+    ) -> int:
         """Apply what was collected and say so in the journal.
+
+        Args:
+            who, what, why: What the journal says of it.
+            undoes: The change that this one takes back.
+            subject: The customer that others were merged into.
 
         Returns:
             The number of the change.
@@ -131,16 +139,19 @@ class Journal:
         for act, apply in (("add", self._add), ("set", self._set), ("remove", self._remove)):
             for table in self._touched_tables(act):
                 apply(self._tables[table])
-        number = self.note(who, what, why, undoes)
+        number = self.note(who, what, why, undoes=undoes, subject=subject)
         self._connection.execute("INSERT INTO journal.cells SELECT ?, * FROM touched", [number])
         return number
 
-    def note(self, who: str, what: str, why: str | None, undoes: int | None = None) -> int:
+    def note(
+        self, who: str, what: str, why: str | None, *, undoes: int | None = None, subject: str | None = None
+    ) -> int:
         """A row of `journal.changes`."""
         number = int(self._one(_NEXT))
         now = datetime.now(ZoneInfo(self._zone)).replace(tzinfo=None)
         self._connection.execute(
-            "INSERT INTO journal.changes VALUES (?, ?, ?, ?, ?, ?, false, false)", [number, now, who, what, why, undoes]
+            "INSERT INTO journal.changes VALUES (?, ?, ?, ?, ?, ?, ?, false, ?)",
+            [number, now, who, what, why, subject, undoes, what == "forget"],
         )
         return number
 
@@ -149,7 +160,9 @@ class Journal:
         return [name for (name,) in self._connection.execute(sql, [act]).fetchall()]
 
     def _add(self, table: ShopTable) -> None:
-        sql = 'SELECT "key", list("column"), list(after) FROM touched WHERE act = \'add\' AND "table" = ? GROUP BY "key"'
+        sql = (
+            'SELECT "key", list("column"), list(after) FROM touched WHERE act = \'add\' AND "table" = ? GROUP BY "key"'
+        )
         for _, columns, values in self._connection.execute(sql, [table.name]).fetchall():
             row = dict(zip(columns, values, strict=True))
             names = ", ".join(map(quoted, row))
@@ -158,18 +171,18 @@ class Journal:
             )
 
     def _set(self, table: ShopTable) -> None:
-        sql = "SELECT DISTINCT \"column\" FROM touched WHERE act = 'set' AND \"table\" = ?"
+        sql = 'SELECT DISTINCT "column" FROM touched WHERE act = \'set\' AND "table" = ?'
         for (column,) in self._connection.execute(sql, [table.name]).fetchall():
             self._connection.execute(
                 f"UPDATE {table.sql} AS t SET {quoted(column)} = CAST(c.after AS {table.types[column]}) FROM touched c"
-                f" WHERE c.act = 'set' AND c.\"table\" = ? AND c.\"column\" = ? AND {table.key_sql()} = c.\"key\"",
+                f' WHERE c.act = \'set\' AND c."table" = ? AND c."column" = ? AND {table.key_sql()} = c."key"',
                 [table.name, column],
             )
 
     def _remove(self, table: ShopTable) -> None:
         self._connection.execute(
             f"DELETE FROM {table.sql} AS t WHERE {table.key_sql()} IN"
-            " (SELECT c.\"key\" FROM touched c WHERE c.act = 'remove' AND c.\"table\" = ?)",
+            ' (SELECT c."key" FROM touched c WHERE c.act = \'remove\' AND c."table" = ?)',
             [table.name],
         )
 
@@ -179,7 +192,7 @@ class Journal:
             if table.is_unique:
                 continue
             found = self._connection.execute(
-                f'SELECT {table.key_sql()} AS k, count(*) FROM {table.sql} t'
+                f"SELECT {table.key_sql()} AS k, count(*) FROM {table.sql} t"
                 ' WHERE k IN (SELECT c."key" FROM touched c WHERE c."table" = ?)'
                 " GROUP BY k HAVING count(*) > 1 ORDER BY k LIMIT 1",
                 [name],
@@ -258,15 +271,15 @@ class Journal:
         for name in self.collected():
             table = self._tables[name]
             wrong = self._one(
-                f"SELECT count(*) FROM touched c JOIN {table.sql} t ON {table.key_sql()} = c.\"key\""
+                f'SELECT count(*) FROM touched c JOIN {table.sql} t ON {table.key_sql()} = c."key"'
                 " WHERE c.act = 'add' AND c.\"table\" = ?",
                 [name],
             )
-            sql = "SELECT DISTINCT \"column\" FROM touched WHERE act <> 'add' AND \"table\" = ?"
+            sql = 'SELECT DISTINCT "column" FROM touched WHERE act <> \'add\' AND "table" = ?'
             for (column,) in self._connection.execute(sql, [name]).fetchall():
                 wrong += self._one(
-                    f"SELECT count(*) FROM touched c LEFT JOIN {table.sql} t ON {table.key_sql()} = c.\"key\""
-                    f" WHERE c.act <> 'add' AND c.\"table\" = ? AND c.\"column\" = ?"
+                    f'SELECT count(*) FROM touched c LEFT JOIN {table.sql} t ON {table.key_sql()} = c."key"'
+                    f' WHERE c.act <> \'add\' AND c."table" = ? AND c."column" = ?'
                     f" AND (t.{quoted(table.key[0])} IS NULL OR CAST(t.{quoted(column)} AS VARCHAR)"
                     " IS DISTINCT FROM c.before)",
                     [name, column],
@@ -275,7 +288,7 @@ class Journal:
                 raise ParameterError("undo_moved", change=number, table=name, rows=wrong)
 
     def _refuse_new_orphans(self, number: int, made: int) -> None:
-        """No id may lead nowhere that led somewhere before: rows it needs may have gone later, or rows come to need it."""
+        """No id may lead nowhere that led somewhere before: its row may have gone later, or rows come to need one."""
         for name in self.collected():
             for column, of in self._tables[name].columns.items():
                 target, _, key = (of.references or "").partition(".")
@@ -289,8 +302,8 @@ class Journal:
     def _refuse_if_gone(self, number: int, made: int, name: str, column: str, target: str) -> None:
         away = self._tables[target]
         later = self._one(
-            "SELECT max(m.change) FROM touched c JOIN journal.cells m ON m.\"table\" = ? AND m.\"key\" = c.after"
-            " WHERE c.\"table\" = ? AND c.\"column\" = ? AND c.after IS NOT NULL AND m.change > ? AND m.change < ?"
+            'SELECT max(m.change) FROM touched c JOIN journal.cells m ON m."table" = ? AND m."key" = c.after'
+            ' WHERE c."table" = ? AND c."column" = ? AND c.after IS NOT NULL AND m.change > ? AND m.change < ?'
             f" AND m.act = 'remove' AND NOT EXISTS (SELECT 1 FROM {away.sql} t WHERE {away.key_sql()} = c.after)",
             [target, name, column, number, made],
         )
@@ -302,11 +315,12 @@ class Journal:
         if not other.key:
             return
         later = self._one(
-            "SELECT max(first.change) FROM (SELECT DISTINCT \"key\" FROM touched WHERE act = 'remove' AND \"table\" = ?) c"
-            f" JOIN {other.sql} t ON CAST(t.{quoted(column)} AS VARCHAR) = c.\"key\""
-            " JOIN (SELECT \"key\", min(change) AS change, arg_min(before, change) AS before FROM journal.cells"
-            " WHERE \"table\" = ? AND \"column\" = ? AND change > ? AND change < ? GROUP BY \"key\") first"
-            f" ON first.\"key\" = {other.key_sql()} WHERE first.before IS DISTINCT FROM c.\"key\"",
+            'SELECT max(first.change) FROM (SELECT DISTINCT "key" FROM touched'
+            " WHERE act = 'remove' AND \"table\" = ?) c"
+            f' JOIN {other.sql} t ON CAST(t.{quoted(column)} AS VARCHAR) = c."key"'
+            ' JOIN (SELECT "key", min(change) AS change, arg_min(before, change) AS before FROM journal.cells'
+            ' WHERE "table" = ? AND "column" = ? AND change > ? AND change < ? GROUP BY "key") first'
+            f' ON first."key" = {other.key_sql()} WHERE first.before IS DISTINCT FROM c."key"',
             [name, other.name, column, number, made],
         )
         if later is not None:
@@ -332,8 +346,8 @@ class Journal:
         return to_pandas(self._connection.sql(sql).to_arrow_table())
 
     def _one(self, sql: str, values: list[Any] | None = None) -> Any:
-        found = self._connection.execute(sql, values or []).fetchone()
-        return None if found is None else found[0]
+        found = self._connection.execute(sql, values or []).fetchall()
+        return found[0][0] if found else None
 
 
 def _row_sql(table: ShopTable, row: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ _SHUT = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
 }
 """No SQL that comes to such a connection can reach a file, the network or a variable of Python."""
 
@@ -154,7 +155,6 @@ def connect(path: Path, *, read_only: bool = False, memory: str = "1GB") -> duck
     with _engine_errors(path):
         connection = duckdb.connect(path, read_only=read_only, config={**_SHUT, "memory_limit": memory})
     try:
-        connection.execute("SET python_enable_replacements = false")
         connection.execute("SET lock_configuration = true")
         about_of(connection, path)
     except BaseException:
@@ -174,11 +174,12 @@ def about_of(connection: duckdb.DuckDBPyConnection, path: Path) -> About:
         raise UnreadableFile("no_crm_database", file=path, found=", ".join(sorted(name for (name,) in found)) or "-")
     try:
         told = dict(connection.execute(f"SELECT name, value FROM main.{ABOUT}").fetchall())
-        layout = int(told["layout"])
-        if layout > LAYOUT:
+        if int(told["layout"]) > LAYOUT:
             raise UnreadableFile("newer", file=path, found=told["crmkit"], known=version("crmkit"))
         truth, rewrite = (bool(json.loads(told[name])) for name in ("truth", "rewrite"))
         return About(told["zone"], json.loads(told["facts"]), truth, rewrite)
+    except CrmkitError:
+        raise
     except (KeyError, ValueError, TypeError, duckdb.Error):
         raise UnreadableFile("no_crm_database", file=path, found=ABOUT) from None
 
@@ -254,16 +255,16 @@ def read_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) ->
     return connection.sql(f"SELECT * FROM {schema}.{quoted(name)}").to_arrow_table()
 
 
-def _state(connection: duckdb.DuckDBPyConnection) -> tuple[Any, ...]:
+def _state(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
     """What differs between two states of a file: the last change of the journal and the rows of the tables."""
     sql = (
         "SELECT list((schema_name, table_name, estimated_size) ORDER BY ALL)"
         " FROM duckdb_tables() WHERE schema_name <> 'journal'"
     )
-    state = connection.execute(sql).fetchone() or ()
-    there = connection.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'journal'").fetchone()
-    last = connection.execute("SELECT max(change) FROM journal.changes").fetchone() if there else None
-    return repr(state), last
+    state = connection.execute(sql).fetchall()
+    there = connection.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'journal'").fetchall()
+    last = connection.execute("SELECT max(change) FROM journal.changes").fetchall() if there else None
+    return state, last
 
 
 def quoted(name: str) -> str:

@@ -135,20 +135,22 @@ def checked(table: ShopTable, name: str, value: Any, zone: str, *, strict: bool 
 def _plain(column: Column, value: Any, zone: str) -> Any:
     """The value in the type of its kind, or `None`."""
     if column.kind in ("id", "text", "category"):
-        if isinstance(value, str) and (value or column.kind == "text"):
-            value.encode()  # half of a pair of surrogates is no text
-            return str(value)
-        return None
-    if column.kind == "flag":
-        return bool(value) if isinstance(value, bool) or type(value).__name__ == "bool" else None
+        fits = isinstance(value, str) and (value or column.kind == "text")
+        return value.encode().decode() if fits else None  # half of a pair of surrogates is no text
     if column.kind in ("instant", "date"):
         return _moment(column, value, zone)
-    if isinstance(value, bool) or type(value).__name__ == "bool" or not isinstance(value, numbers.Real):
-        return None
+    is_flag = isinstance(value, bool) or type(value).__name__ == "bool"  # Python's, NumPy's
+    if column.kind == "flag" or is_flag:
+        return bool(value) if column.kind == "flag" and is_flag else None
+    return _number(column, value)
+
+
+def _number(column: Column, value: Any) -> Any:
     if column.kind == "integer":
-        whole = isinstance(value, numbers.Integral) and -(2**63) <= value < 2**63
-        return int(value) if whole else None
-    return float(value) if math.isfinite(value) else None
+        fits = isinstance(value, numbers.Integral) and -(2**63) <= value < 2**63
+        return int(value) if fits else None
+    fits = isinstance(value, numbers.Real) and math.isfinite(value)
+    return float(value) if fits else None
 
 
 def _moment(column: Column, value: Any, zone: str) -> Any:

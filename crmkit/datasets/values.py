@@ -97,7 +97,7 @@ def _no_faults(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _is_empty(words: Any) -> Any:
-    return pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(words), _EMPTY_WORDS), True)
+    return pc.or_(pc.is_null(words), pc.is_in(pc.utf8_trim_whitespace(words), _EMPTY_WORDS))  # is_in says no to a null
 
 
 def _is_bare(column: pa.ChunkedArray) -> bool:

@@ -18,7 +18,6 @@ from crmkit.reduction import AT, History, day_after_last, one_of, open_orders
 from crmkit.texts import text
 
 UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
-DAY_ZERO, MILLISECONDS = 719_468, 86_400_000  # 1970-01-01 as `day_number` counts; of a day
 HISTORY = ("frequency", "recency", "T")
 
 
@@ -202,8 +201,8 @@ def _amount(with_refunds: bool) -> nw.Expr:
 
 
 def _in_units(customers: Frame, end: datetime, days: float) -> Frame:
-    stop = (end - timedelta(days=1)).toordinal() - datetime(1970, 1, 1).toordinal()
-    first, last = _days_since_1970(customers, "first"), _days_since_1970(customers, "last")
+    stop = (end - frames.EPOCH).days - 1
+    first, last = frames.days_since_1970(customers, "first"), frames.days_since_1970(customers, "last")
     columns = {
         "frequency": (nw.col("days") - 1).cast(nw.Int64),
         "recency": (last - first).cast(nw.Float64) / days,
@@ -212,9 +211,3 @@ def _in_units(customers: Frame, end: datetime, days: float) -> Frame:
     names = ["customer_id", *(["monetary"] if "monetary" in customers.collect_schema() else [])]
     done = customers.select(*names, **columns)
     return done.select("customer_id", *HISTORY, *names[1:])
-
-
-def _days_since_1970(customers: Frame, name: str) -> nw.Expr:
-    if isinstance(customers, nw.DataFrame):  # quicker; not every lazy engine has it
-        return nw.col(name).dt.timestamp("ms") // MILLISECONDS
-    return frames.day_number(nw.col(name)) - DAY_ZERO

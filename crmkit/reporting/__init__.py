@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from crmkit.reporting.exports import export
-from crmkit.reporting.report import report
+from crmkit.reporting.reports import report
 
 __all__ = ["export", "report"]

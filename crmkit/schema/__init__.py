@@ -21,11 +21,13 @@ from crmkit.schema.columns import (
     Kind,
     Table,
 )
+from crmkit.schema.rules import ORDER
 
 __all__ = [
     "ACQUISITION_CHANNELS",
     "CHANNELS",
     "EARLIEST_YEAR",
+    "ORDER",
     "PRIORITIES",
     "TABLES",
     "TICKET_KINDS",

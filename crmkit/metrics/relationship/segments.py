@@ -7,7 +7,7 @@ where groups must be of equal size, the table says how many are tied at the boun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,7 +18,6 @@ from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import shares
 from crmkit.frames import Columns, Frame
-from crmkit.metrics.relationship.customers import day_of
 from crmkit.metrics.relationship.sales import NET, REFUND, open_named_sales, with_home
 from crmkit.reduction import AT, History, day_after_last, open_rows, time_window, within
 
@@ -26,7 +25,6 @@ When = str | datetime
 SCORES, DECILES = 5, 10
 RECENCY, FREQUENCY, MONETARY = nw.col("recency_days"), nw.col("frequency"), nw.col("monetary")
 OLDEST = 120
-MILLISECONDS = 86_400_000  # of a day
 RFM_SEGMENTS = ("best", "loyal", "at_risk", "rising", "fading", "asleep")
 CPM_SEGMENTS = tuple(f"{kind}_{state}" for state in ("active", "lapsed")
                      for kind in ("first", "toddler", "steady", "trend", "best"))  # fmt: skip
@@ -242,15 +240,8 @@ def _buyers(sales: History, inside: nw.Expr, until: datetime, *, first: bool = F
     day = nw.col("day")
     found = {"last": day.max(), "frequency": day.n_unique(), "monetary": MONETARY.sum()}
     customers = rows.group_by("customer_id").agg(**found, **({"first": day.min()} if first else {}))
-    return customers.with_columns(recency_days=_days_until(until, customers), frequency=FREQUENCY.cast(nw.Int64))
-
-
-def _days_until(until: datetime, customers: Frame) -> nw.Expr:
-    """Calendar days from the last order on."""
-    last = nw.col("last")
-    if isinstance(customers, nw.DataFrame):  # quicker; not every lazy engine has it
-        return until.toordinal() - date(1970, 1, 1).toordinal() - last.dt.timestamp("ms") // MILLISECONDS
-    return day_of(until) - frames.day_number(last)
+    recency = (until - frames.EPOCH).days - frames.days_since_1970(customers, "last")
+    return customers.with_columns(recency_days=recency, frequency=FREQUENCY.cast(nw.Int64))
 
 
 def _scored(customers: Frame) -> Frame:

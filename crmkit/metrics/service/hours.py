@@ -18,12 +18,10 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.errors import ParameterError
-from crmkit.frames import Frame, day_number
+from crmkit.frames import EPOCH, EPOCH_DAY, Frame, day_number
 from crmkit.reduction import needed, one_of
 
 DAY = 24 * 3600
-EPOCH = datetime(1970, 1, 1)
-EPOCH_DAY = 719_468  # its frames.day_number
 HOURS = ("calendar", "business")
 Interval = tuple[int, int]
 Calendar = str | Mapping[Any, str] | None

@@ -54,8 +54,8 @@ def first_reply_time(
         tickets: One row per ticket: `ticket_id`, `created_at`; `created_by`, `status` and `merged_into_ticket_id` are
             heeded where present.
         ticket_events: One row per event: `event_id`, `ticket_id`, `occurred_at`, `actor_type`, `kind`, `is_public`,
-            `from_value`, `to_value`. Rows with faults are counted among the agents' public comments alone, for the
-            figure is read from no others.
+            `from_value`, `to_value`. Rows with faults are counted among those that the figure is read from: agents'
+            public comments, not bots' words.
         hours: "calendar" = all minutes, "business" = those in opening hours.
         business_hours, holidays: As for `business_minutes`; needed for `hours="business"`.
         statistic: "median", "p90" or "mean"; the other two are shown beside it.
@@ -261,8 +261,8 @@ def wait_band(
 
     Args:
         survey_responses: One row per invitation, with `ticket_id`.
-        tickets, ticket_events, hours, business_hours, holidays: As for `first_reply_time`; here too faults of the log
-            are counted among the agents' public comments alone.
+        tickets, ticket_events, hours, business_hours, holidays: As for `first_reply_time`; faults of the log are
+            counted as there.
         bands: Where one band ends and the next begins, in minutes, ascending; a wait of just that long is in the first.
         name: Name of the new column.
         columns: Own names of ticket columns, or `{"tickets": {…}, "ticket_events": {…}}`.

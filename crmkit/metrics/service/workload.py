@@ -10,9 +10,9 @@ import numpy as np
 
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, counts, rates
-from crmkit.frames import Names, columns_of
+from crmkit.frames import EPOCH, EPOCH_DAY, Names, columns_of
 from crmkit.metrics.service.exposure import valid_orders
-from crmkit.metrics.service.hours import EPOCH, EPOCH_DAY, Clock, minutes
+from crmkit.metrics.service.hours import Clock, minutes
 from crmkit.metrics.service.tickets import (
     AT,
     KIND,
