@@ -19,11 +19,14 @@ from typing import Any
 from crmkit.metrics import ROOMS
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "crmkit.answers": ("answerable",),
     "crmkit.compared": ("compare_groups", "definitions", "metric_by", "proportion_ci", "same_data_many_numbers"),
     "crmkit.datasets": ("load", "recognize", "sample"),
     "crmkit.datasets.crm": ("Crm",),
     "crmkit.datasets.privacy": ("new_key", "pseudonymize", "reveal"),
     "crmkit.estimate": ("Estimate",),
+    "crmkit.reporting.exports": ("export",),
+    "crmkit.reporting.reports": ("report",),
     "crmkit.scorecard": ("kpi_summary",),
     "crmkit.simulator.compare": ("compare",),
     "crmkit.simulator.defects": ("spoil",),

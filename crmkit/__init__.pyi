@@ -2,6 +2,7 @@
 
 from crmkit import models as models
 from crmkit import plots as plots
+from crmkit.answers import answerable as answerable
 from crmkit.compared import compare_groups as compare_groups
 from crmkit.compared import definitions as definitions
 from crmkit.compared import metric_by as metric_by
@@ -137,6 +138,8 @@ from crmkit.metrics.service.workload import contact_rate as contact_rate
 from crmkit.metrics.service.workload import ticket_volume as ticket_volume
 from crmkit.models.clv import clv_btyd as clv_btyd
 from crmkit.models.summary import btyd_summary as btyd_summary
+from crmkit.reporting.exports import export as export
+from crmkit.reporting.reports import report as report
 from crmkit.scorecard import kpi_summary as kpi_summary
 from crmkit.simulator.compare import compare as compare
 from crmkit.simulator.defects import spoil as spoil

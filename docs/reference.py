@@ -33,7 +33,7 @@ PAGES = {
     "any_figure": "crmkit.compared crmkit.metrics.counting crmkit.scorecard crmkit.estimate",
     "models": "crmkit.models",
     "plots": "crmkit.plots",
-    "data": "crmkit.datasets crmkit.texts",
+    "data": "crmkit.datasets crmkit.texts crmkit.answers crmkit.reporting",
     "simulator": "crmkit.simulator",
 }
 KINDS = griffe.DocstringSectionKind

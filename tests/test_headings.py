@@ -183,7 +183,7 @@ def test_what_is_unclear_is_said_and_not_guessed():
 
 
 def test_a_mapping_is_kept_and_corrected(tmp_path):
-    cells = {"会員番号": "A", "来店日": DAY, "お会計": "4400", "氏名": "佐藤 花"}
+    cells = {"会員番号": "A", "来店日": DAY, "レジ計": "4400", "氏名": "佐藤 花"}
     shown = recognize(table(cells))
     assert shown.frame()["samples"].tolist() == ["A", DAY, "4400", "(personal: not shown)"]
     assert "佐藤 花" in shown.frame(personal=True)["samples"].tolist()
@@ -191,7 +191,7 @@ def test_a_mapping_is_kept_and_corrected(tmp_path):
     path = shown.save(tmp_path / "shop.toml")
     assert "佐藤" not in path.read_text(encoding="utf-8")
     assert read_mapping(path) == {"orders": {"customer_id": "会員番号", "ordered_at": "来店日"}}
-    path.write_text(path.read_text(encoding="utf-8") + 'net_amount = "お会計"\n', encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + 'net_amount = "レジ計"\n', encoding="utf-8")
     assert load(table(cells), columns=path).orders["net_amount"].tolist() == [4400.0]
     path.write_text("[orders]\ncustomer_id = 3\n", encoding="utf-8")
     with pytest.raises(UnreadableFile, match="customer_id = 3"):

@@ -173,7 +173,8 @@ class Crm:
         if format not in (None, *FORMATS):
             raise ParameterError("unknown_variant", parameter="format", value=format, options=", ".join(FORMATS))
         out = Path(os.path.realpath(Path(folder).expanduser()))
-        kept = {"zone": self.zone, "facts": self.facts, "has_truth": self.truth is not None, "overwrite": overwrite}
+        kept: dict[str, Any] = {"zone": self.zone, "facts": self.facts, "overwrite": overwrite}
+        kept["has_truth"] = self.truth is not None
         if format in (None, "duckdb") and out.suffix.lower() in (".duckdb", ".ddb"):
             from crmkit.datasets.shop_file import save_database
 

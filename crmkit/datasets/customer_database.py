@@ -5,58 +5,25 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
 
 from crmkit.datasets.crm import Crm
+from crmkit.datasets.customer_changes import Change, Checks, refusal, said
+from crmkit.datasets.customer_questions import answer, may_be_written_to
 from crmkit.datasets.customer_search import CustomerSearch
 from crmkit.datasets.customer_view import CustomerView, view_of
-from crmkit.datasets.engines import to_pandas
 from crmkit.datasets.forgetting import Forgetting, Forgotten
 from crmkit.datasets.journal import Journal
 from crmkit.datasets.shop_file import about_of, connect, put_together, quoted, read_table, tables_in, write_anew
-from crmkit.datasets.shop_rows import Key, ShopTable, checked, key_row, near, tables_of
+from crmkit.datasets.shop_rows import Key, ShopTable, checked, key_row, tables_of
 from crmkit.errors import ColumnError, ParameterError
 from crmkit.texts import text
 
 _open: dict[Path, CustomerDatabase] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change did.
-
-    Attributes:
-        number: Its number in the journal; `None` where everything was so already and nothing was written.
-        what: "correct", "change", "add", "remove", "merge" or "undo".
-        rows: Rows that were touched, by table.
-        filled: Of a merge: columns that were empty and were filled.
-        conflicts: Of a merge: `column`, `kept`, `dropped`, where both records had something else.
-    """
-
-    number: int | None
-    what: str
-    rows: Mapping[str, int]
-    filled: tuple[str, ...] = ()
-    conflicts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "kept", "dropped"]))
-
-    def __str__(self) -> str:
-        if self.number is None:
-            return text("database.nothing_changed")
-        tables = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items())
-        said = text("database.changed", change=self.number, what=text(f"database.what.{self.what}"), tables=tables)
-        if len(self.conflicts):
-            said += text("database.conflicts", columns=", ".join(self.conflicts["column"]))
-        return said
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 class CustomerDatabase:
@@ -117,6 +84,7 @@ class CustomerDatabase:
         except BaseException:
             connection.close()
             raise
+        self._checks = Checks(connection, self._tables, self.zone)
         self._search = CustomerSearch(connection, self._tables["customers"])
         self._connection = connection
 
@@ -167,18 +135,15 @@ class CustomerDatabase:
     def customer(self, customer_id: str) -> CustomerView:
         """Everything about one customer: the record, and all rows of other tables that are theirs.
 
-        Args:
-            customer_id: The customer.
-
         Returns:
             A `CustomerView`: `view.record`, `view.orders` and so on.
 
         Raises:
-            ParameterError: there is no such customer; the nearest ids are named.
+            ParameterError: no such customer; the nearest ids are named.
         """
         found = view_of(self._now(), self._tables, str(customer_id))
         if found is None:
-            raise self._no_row("customers", str(customer_id))
+            raise self._checks.no_row("customers", str(customer_id))
         return found
 
     def contactable(self, channel: str = "email") -> pd.DataFrame:
@@ -188,31 +153,15 @@ class CustomerDatabase:
             channel: "email": the only one for which the data model has an agreement.
 
         Returns:
-            `customer_id`, `name`, `email`, as far as the table has them.
+            `customer_id`, `name`, `email`.
 
         Raises:
             ParameterError: another channel.
-            ColumnError: the table has no `email` or no `email_opt_in`; without the latter nobody may be written to.
+            ColumnError: the table has no `email`, or no `email_opt_in`: then nobody may be written to.
         """
         if channel != "email":
             raise ParameterError("unknown_variant", parameter="channel", value=channel, options="email")
-        table = self._tables["customers"]
-        for name in ("email", "email_opt_in"):
-            table.column(name)
-        where = ["t.email_opt_in", "contains(t.email, '@')"]
-        values: list[Any] = []
-        if "opted_out_at" in table.columns:
-            where.append("(t.opted_out_at IS NULL OR t.opted_out_at > ?)")
-            values.append(datetime.now(ZoneInfo(self.zone)).replace(tzinfo=None))
-        sends = self._tables.get("campaign_sends")
-        if sends is not None and {"customer_id", "unsubscribed_at"} <= set(sends.columns):
-            where.append(
-                f"t.customer_id NOT IN (SELECT s.customer_id FROM {sends.sql} s"
-                " WHERE s.unsubscribed_at IS NOT NULL AND s.customer_id IS NOT NULL)"
-            )
-        columns = ", ".join(f"t.{name}" for name in ("customer_id", "name", "email") if name in table.columns)
-        sql = f"SELECT {columns} FROM {table.sql} t WHERE {' AND '.join(where)} ORDER BY t.customer_id"
-        return to_pandas(self._now().sql(sql, params=values).to_arrow_table())
+        return may_be_written_to(self._now(), self._tables, self.zone)
 
     def ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """Ask in SQL; nothing can be changed, and no other file read.
@@ -227,30 +176,20 @@ class CustomerDatabase:
         Raises:
             ParameterError: it is no SELECT, or more than one statement; DuckDB says what is wrong with it.
         """
-        connection = self._now()
-        try:
-            parsed = connection.extract_statements(sql)
-            if len(parsed) != 1 or parsed[0].type != duckdb.StatementType.SELECT:
-                raise ParameterError("only_select", found=", ".join(one.type.name for one in parsed) or "-")
-            with connection.cursor() as cursor:  # a transaction of its own that cannot write, whatever a function does
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                given = values if isinstance(values, Mapping) else list(values)
-                return to_pandas(cursor.sql(sql, params=given or None).to_arrow_table())
-        except duckdb.Error as error:
-            raise ParameterError("ask_failed", detail=next(iter(str(error).splitlines()), "")) from None
+        return answer(self._now(), sql, values)
 
     def crm(self) -> Crm:
         """The tables as they are now, for metrics and plots.
 
         Returns:
-            A `Crm`; its tables are read at once, so that later changes do not show in it.
+            A `Crm`, in which later changes do not show.
         """
         connection = self._now()
         now = put_together(
             about_of(connection, self.path), tables_in(connection), lambda *place: read_table(connection, *place)
         )
-        for part in (now, now.truth):
-            for name in () if part is None else part.tables:
+        for part in (now, *([] if now.truth is None else [now.truth])):
+            for name in part.tables:
                 part.arrow(name)
         return now
 
@@ -283,9 +222,9 @@ class CustomerDatabase:
         """
         of = self._table(table)
         row = key_row(of, key, self.zone)
-        plain = self._checked(of, values)
+        plain = self._checks.checked(of, values)
         with self._journal.transaction():
-            self._must_be_there(of, row)
+            self._checks.must_be_there(of, row)
             return self._set(of, plain, row, "correct", why)
 
     def change(
@@ -303,15 +242,14 @@ class CustomerDatabase:
             The `Change`; `rows` says how many were changed. Rows that have the new values already do not count.
 
         Raises:
-            ParameterError: as for `correct`; or `where` is empty.
-            ColumnError, WrongType: as for `correct`.
+            ParameterError, ColumnError, WrongType: as for `correct`; or `where` is empty.
         """
         of = self._table(table)
         if not isinstance(where, Mapping) or not where:
             raise ParameterError("no_where", table=table)
         if not of.key:
             raise ParameterError("database_no_key", table=table)
-        plain = self._checked(of, values)
+        plain = self._checks.checked(of, values)
         with self._journal.transaction():
             return self._set(of, plain, where, "change", why)
 
@@ -338,10 +276,10 @@ class CustomerDatabase:
             raise ColumnError("value_needed", table=table, column=", ".join(missing))
         plain = {name: checked(of, name, value, self.zone) for name, value in row.items()}
         with self._journal.transaction():
-            if self._count(of, {name: plain[name] for name in of.key}):
-                raise ParameterError("key_there", table=table, key=self._said([plain[name] for name in of.key]))
+            if self._checks.count(of, {name: plain[name] for name in of.key}):
+                raise ParameterError("key_there", table=table, key=said([plain[name] for name in of.key]))
             for name, value in plain.items():
-                self._refuse_orphan(of, name, value, row=plain)
+                self._checks.refuse_orphan(of, name, value, row=plain)
             self._journal.clear()
             self._journal.add_row(of, plain)
             return self._write("add", why)
@@ -363,14 +301,9 @@ class CustomerDatabase:
         of = self._table(table)
         row = key_row(of, key, self.zone)
         with self._journal.transaction():
-            self._must_be_there(of, row)
+            self._checks.must_be_there(of, row)
             text_key = self._journal.key_of(of, row)
-            needed = {
-                f"{other.name}.{column}": count
-                for other in self._tables.values()
-                for column in other.pointing_to(table)
-                if (count := self._count(other, {column: text_key}))
-            }
+            needed = self._checks.needed_by(table, text_key)
             if needed:
                 found = ", ".join(f"{place} {count:,}" for place, count in needed.items())
                 raise ParameterError("still_needed", table=table, key=text_key, found=found)
@@ -400,12 +333,12 @@ class CustomerDatabase:
             raise ParameterError("merge_same", customer=keep)
         of = self._table("customers")
         with self._journal.transaction():
-            kept, gone = (self._record(of, one) for one in (keep, away))
+            kept, gone = (self._checks.record(of, one) for one in (keep, away))
             self._journal.clear()
             for table in self._tables.values():
                 self._collect_moves(table, keep, away)
             filled = {name: value for name, value in gone.items() if kept[name] is None and value is not None}
-            filled |= _refusal(kept, gone)
+            filled |= refusal(kept, gone)
             for name, value in filled.items():
                 self._journal.set_values(of, name, value, "t.customer_id = ?", [keep])
             self._journal.remove_row(of, away)
@@ -429,8 +362,7 @@ class CustomerDatabase:
             The `Change` that undid it.
 
         Raises:
-            ParameterError: there is nothing to undo, no such change, it is undone already, or a later change touched
-                the same values, which is named.
+            ParameterError: nothing to undo, no such change, undone already, or a later change (named) touched the same.
         """
         self._now()
         with self._journal.transaction():
@@ -460,7 +392,7 @@ class CustomerDatabase:
             raise ParameterError("forget_why")
         of = self._table("customers")
         with self._journal.transaction():
-            self._record(of, customer_id)
+            self._checks.record(of, customer_id)
             work = Forgetting(self._now(), self._tables, customer_id)
             records, rows, emptied, past = work.run()
             number = self._journal.note(self.who, "forget", why, subject=work.stands_for)
@@ -482,37 +414,16 @@ class CustomerDatabase:
             raise ParameterError("table_not_there", table=name, found=", ".join(self._tables))
         return self._tables[name]
 
-    def _checked(self, table: ShopTable, values: Mapping[str, Any]) -> dict[str, Any]:
-        if not values:
-            raise ParameterError("nothing_to_change", table=table.name)
-        plain = {name: checked(table, name, value, self.zone) for name, value in values.items()}
-        for name in plain:
-            if name in table.key:
-                raise ParameterError("key_stays", table=table.name, column=name)
-        return plain
-
     def _set(
         self, table: ShopTable, plain: Mapping[str, Any], where: Mapping[str, Any], what: str, why: str | None
     ) -> Change:
-        condition, values = self._condition(table, where)
+        condition, values = self._checks.condition(table, where)
         for name, value in plain.items():
-            self._refuse_orphan(table, name, value)
+            self._checks.refuse_orphan(table, name, value)
         self._journal.clear()
         for name, value in plain.items():
             self._journal.set_values(table, name, value, condition, values)
         return self._write(what, why)
-
-    def _condition(self, table: ShopTable, where: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        parts, values = [], list[Any]()
-        for name, wanted in where.items():
-            several = wanted if isinstance(wanted, list | tuple | set) else [wanted]
-            each = []
-            for value in several:
-                plain = checked(table, name, value, self.zone, strict=False)
-                each.append(f"t.{quoted(name)} IS NOT DISTINCT FROM CAST(? AS {table.types[name]})")
-                values.append(plain)
-            parts.append(f"({' OR '.join(each) or 'false'})")
-        return " AND ".join(parts), values
 
     def _write(self, what: str, why: str | None, subject: str | None = None) -> Change:
         rows = self._journal.collected()
@@ -526,65 +437,13 @@ class CustomerDatabase:
             self._search.refresh([key for (key,) in self._now().execute(sql).fetchall()])
         return Change(number, what, rows)
 
-    def _count(self, table: ShopTable, where: Mapping[str, Any]) -> int:
-        condition, values = self._condition(table, where)
-        sql = f"SELECT count(*) FROM {table.sql} t WHERE {condition}"
-        return int((self._now().execute(sql, values).fetchone() or (0,))[0])
-
-    def _must_be_there(self, table: ShopTable, row: Mapping[str, Any]) -> None:
-        if not self._count(table, row):
-            raise self._no_row(table.name, self._said(list(row.values())))
-
-    def _no_row(self, table: str, key: str) -> ParameterError:
-        first = self._tables[table].key[0]
-        sql = f"SELECT DISTINCT CAST({quoted(first)} AS VARCHAR) AS k FROM {self._tables[table].sql}"
-        sql += " ORDER BY levenshtein(k, ?), k LIMIT 3"
-        found = self._now().execute(sql, [key]).fetchall() if len(key) < 100 else []
-        nearest = ", ".join(one for (one,) in found if one is not None and near(key, [one]))
-        return ParameterError(
-            "no_customer" if table == "customers" else "no_row", table=table, key=key, nearest=nearest
-        )
-
-    def _refuse_orphan(self, table: ShopTable, name: str, value: Any, *, row: Mapping[str, Any] | None = None) -> None:
-        target, _, key = (table.columns[name].references or "").partition(".")
-        if value is None or target not in self._tables or key not in self._tables[target].columns:
-            return
-        if target == table.name and row is not None and row.get(key) == value:
-            return
-        if not self._count(self._tables[target], {key: value}):
-            nearest = self._no_row(target, str(value)).values["nearest"]
-            raise ColumnError(
-                "leads_nowhere", table=table.name, column=name, value=value, target=target, nearest=nearest
-            )
-
-    def _record(self, table: ShopTable, customer: str) -> dict[str, Any]:
-        self._must_be_there(table, key_row(table, customer, self.zone))
-        columns = ", ".join(f"t.{quoted(name)}" for name in table.columns)
-        sql = f"SELECT {columns} FROM {table.sql} t WHERE t.customer_id = ?"
-        (found, *more) = self._now().execute(sql, [customer]).fetchall()
-        if more:
-            raise ParameterError("key_repeats", table=table.name, key=customer, rows=len(more) + 1)
-        return dict(zip(table.columns, found, strict=True))
-
     def _collect_moves(self, table: ShopTable, keep: str, away: str) -> None:
         for name, column in table.columns.items():
             mine = column.references == "customers.customer_id" or (not table.key and name == "customer_id")
             if not mine:
                 continue
             if not table.key:
-                if self._count(table, {name: away}):
+                if self._checks.count(table, {name: away}):
                     raise ParameterError("database_no_key", table=table.name)
                 continue
             self._journal.set_values(table, name, keep, f"t.{quoted(name)} = ?", [away])
-
-    @staticmethod
-    def _said(parts: Sequence[Any]) -> str:
-        return ", ".join(map(str, parts))
-
-
-def _refusal(kept: Mapping[str, Any], gone: Mapping[str, Any]) -> dict[str, Any]:
-    """A "no" of either record to being written to holds for both."""
-    refused = {}
-    if kept.get("email_opt_in") and gone.get("email_opt_in") is False:
-        refused["email_opt_in"] = False
-    return refused

@@ -24,6 +24,7 @@ _USUAL = "高崎斎斎斎辺辺沢桜広浜浜国真恵島瀬橋富徳"
 _FROM, _TO = _HIRAGANA + _VARIANTS, _KATAKANA + _USUAL
 _FOLD = str.maketrans(_FROM, _TO)
 _GAPS = r"[\s・.,'’\-‐‑–—−ー()/_]+"  # also the long-vowel mark, which a telephone number typed in Japanese has for "-"
+_MANY = 10_000
 _ALIKE = 0.86  # Jaro-Winkler: one wrong letter in a name of five
 
 
@@ -49,7 +50,10 @@ class CustomerSearch:
         return found if len(found) else self._frame(*self._by_likeness(whole), limit)
 
     def refresh(self, keys: list[str]) -> None:
-        """Read customers again, after they were changed."""
+        """Read customers again, after they were changed; many of them, when it is next asked."""
+        if len(keys) > _MANY:
+            self.forget()
+            return
         if self._is_made and keys:
             self._connection.execute("DELETE FROM customer_search WHERE k IN (SELECT unnest(?::VARCHAR[]))", [keys])
             self._read("t.customer_id IN (SELECT unnest(?::VARCHAR[]))", [keys])

@@ -6,6 +6,7 @@ Each kind of database is a small class that lists its tables and runs a query in
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from crmkit.datasets.cells import chunk_of, joined, plain
-from crmkit.datasets.source import HEAD, Offer, Offers, Source, SourceNote, must_be_there
+from crmkit.datasets.source import HEAD, Offer, Offers, Source, SourceNote, memory, must_be_there
 from crmkit.errors import CrmkitError, EmptyTable, UnreadableFile
 
 _CHUNK = 50_000
@@ -112,22 +113,26 @@ def _sql_of(base: Base, text: str, tables: list[Named]) -> str:
 def _offer(base: Base, name: str, sql: str, stem: str | None = None) -> Offer:
     called = f"{base.called} [{name}]"
     with base.run(sql, HEAD) as (headers, pieces):
-        head = _columns(len(headers), pieces)
+        head = _columns(called, len(headers), pieces)
     return Offer(called, stem or name, headers, head, partial(_read, base, called, sql))
 
 
 def _read(base: Base, called: str, sql: str) -> Source:
     with base.run(sql, None) as (headers, pieces):
-        columns = _columns(len(headers), pieces)
+        columns = _columns(called, len(headers), pieces)
     rows = len(columns[0]) if columns else 0
     if not rows:
         raise EmptyTable("no_rows", file=called, found=", ".join(headers))
     return Source(called, headers, columns, np.arange(1, rows + 1))
 
 
-def _columns(width: int, pieces: Iterator[tuple[pa.Array, ...]]) -> tuple[pa.ChunkedArray, ...]:
+def _columns(called: str, width: int, pieces: Iterator[tuple[pa.Array, ...]]) -> tuple[pa.ChunkedArray, ...]:
     chunks: list[list[pa.Array]] = [[] for _ in range(width)]
+    rows = size = 0
     for piece in pieces:
+        rows, size = rows + len(piece[0]) if piece else 0, size + sum(part.nbytes for part in piece)
+        if 2 * size > memory():  # a view of one line may go on for ever
+            raise UnreadableFile("too_large", file=called, rows=rows)
         for parts, part in zip(chunks, piece, strict=True):
             parts.extend(plain(pa.chunked_array([part])).chunks)
     return tuple(joined(parts) for parts in chunks)
@@ -208,8 +213,11 @@ class _Sqlite:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(f"file:{quote(str(self.path.resolve()))}?{self._mode()}", uri=True)) as base:
+            mode, alone = self._mode()
+            with closing(sqlite3.connect(f"file:{quote(str(self.path.resolve()))}?{mode}", uri=True)) as base:
                 base.text_factory = _text
+                if alone:
+                    base.execute("PRAGMA locking_mode = EXCLUSIVE")  # the log's index stays in memory
                 base.execute("PRAGMA query_only = ON")
                 base.execute("PRAGMA trusted_schema = OFF")  # views of somebody else's making
                 yield base
@@ -222,11 +230,17 @@ class _Sqlite:
             reason = "not_sqlite" if broken else "no_access" if busy else "query"
             raise UnreadableFile(reason, file=self.path.name, detail=_said(error)) from None
 
-    def _mode(self) -> str:
+    def _mode(self) -> tuple[str, bool]:
         """Read only; and without the files that SQLite lays beside a database with a write-ahead log nobody uses."""
         with self.path.open("rb") as file:
             logged = 2 in file.read(20)[18:20]
-        return "mode=ro" if not logged or Path(f"{self.path}-wal").exists() else "immutable=1"
+        if not logged:
+            return "mode=ro", False
+        if not Path(f"{self.path}-wal").exists():
+            return "immutable=1", False
+        # whoever uses the log has its index beside it; without one nobody does, and no lock is needed
+        alone = os.name == "posix" and not Path(f"{self.path}-shm").exists()
+        return "mode=ro&vfs=unix-none" if alone else "mode=ro", alone
 
 
 def _text(data: bytes) -> str:

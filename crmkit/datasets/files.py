@@ -7,6 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet
 
 from crmkit.datasets.encodings import BOM, decoded, lines_in
 from crmkit.datasets.layout import Layout, layout_of
-from crmkit.datasets.source import HEAD, Misfit, Offer, Source, SourceNote, must_be_there
+from crmkit.datasets.source import HEAD, Misfit, Offer, Source, SourceNote, memory, must_be_there
 from crmkit.errors import EmptyTable, UnreadableFile
 
 TEXT_FILES = (".csv", ".tsv", ".txt")
@@ -27,6 +28,8 @@ PARQUET_FILES = (".parquet", ".pq")
 PACKED = ".gz"
 _BLOCK = 8 << 20  # a record must fit into one block
 _PIECE = 1 << 24
+_SMALL = 256 << 20  # bytes that may be unpacked whatever they are packed into
+_MOST_PACKED = 300  # times: plain tables are packed into a tenth, hardly ever into a hundredth
 _LOOKED_AT = 1 << 18  # bytes that are read to tell what a file holds
 _FEW = 50  # different values among the first rows: then a column is kept as numbers of values, read once each
 _BREAK = r"\r\n|\r|\n"
@@ -108,15 +111,27 @@ def _no_access(path: Path, error: OSError) -> UnreadableFile:
 
 
 def _parquet(path: Path) -> Offer:
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            first = next(file.iter_batches(batch_size=HEAD), None)
-            head = file.schema_arrow.empty_table() if first is None else pa.table(first)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UnreadableFile("not_parquet", file=path) from None
+    with _parquet_only(path), pyarrow.parquet.ParquetFile(path) as file:
+        told = file.metadata
+        if 4 * told.num_rows * told.num_columns > memory():  # a few bytes may stand for billions of rows
+            raise UnreadableFile("too_large", file=path, rows=told.num_rows)
+        first = next(file.iter_batches(batch_size=HEAD), None)
+        head = file.schema_arrow.empty_table() if first is None else pa.table(first)
     columns = tuple(head.slice(0, HEAD).columns)
     few = [name for name, column in zip(head.column_names, columns, strict=True) if _repeats(column)]
     return Offer(path.name, path.stem, tuple(head.column_names), columns, partial(_open_parquet, path, few))
+
+
+@contextmanager
+def _parquet_only(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UnreadableFile("not_parquet", file=path) from None
+    except OSError as error:
+        if error.errno is None:  # Arrow's own: a damaged page
+            raise UnreadableFile("not_parquet", file=path) from None
+        raise
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
@@ -125,11 +140,9 @@ def _repeats(column: pa.ChunkedArray) -> bool:
 
 
 def _open_parquet(path: Path, few: list[str]) -> Source:
-    try:
+    with _parquet_only(path):
         # a file on a disk is read as it is needed; to fetch it ahead costs as much again
         table = pyarrow.parquet.read_table(path, read_dictionary=few or None, pre_buffer=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UnreadableFile("not_parquet", file=path) from None
     return Source(path.name, tuple(table.column_names), tuple(table.columns), np.arange(1, table.num_rows + 1))
 
 
@@ -195,10 +208,18 @@ def _text(path: Path, stem: str, encoding: str | None) -> Offer:
 
 
 def _unpacked(path: Path) -> bytes:
+    """All of a packed file, or an error long before it has filled the memory."""
+    most = min(max(_SMALL, _MOST_PACKED * path.stat().st_size), memory() // 4)
+    whole = bytearray()
     try:
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            while piece := file.read(_PIECE):
+                whole += piece
+                if len(whole) > most:
+                    raise UnreadableFile("unpacks_endlessly", file=path, size=len(whole) >> 20)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UnreadableFile("not_gzip", file=path) from None
+    return bytes(whole)
 
 
 def _looked_at(path: Path, first: bytes, encoding: str | None) -> str:

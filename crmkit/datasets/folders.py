@@ -70,7 +70,7 @@ class _Walk:
     def tables(self, folder: Path) -> Iterator[Offer]:
         """What a folder and the folders in it offer."""
         items = list(self._items(folder))
-        files = [item for item in items if item.is_file()]
+        files = [item for item in items if not item.is_dir()]
         folders = [item for item in items if item.is_dir()]
         yield from self._grouped([pair for file in self._known(files) for pair in self._opened(file)], folder.name)
         cut = [item for item in folders if "=" in item.name]
@@ -129,7 +129,7 @@ class _Walk:
         if cut:
             fixed = {**fixed, unquote(key): unquote(value)}
         items = list(self._items(folder))
-        for file in self._known([item for item in items if item.is_file()]):
+        for file in self._known([item for item in items if not item.is_dir()]):
             yield from ((pattern, _with_columns(offer, fixed)) for pattern, offer in self._opened(file))
         for item in items:
             if item.is_dir() and "=" in item.name:

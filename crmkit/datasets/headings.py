@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from crmkit.datasets.layout import are_values
 from crmkit.datasets.source import Offer
 from crmkit.datasets.values import CODE, Reading, read_column
 from crmkit.errors import MissingColumn, ParameterError, UnreadableFile
@@ -73,7 +74,8 @@ def bare(header: str) -> str:
     """A header without what people do not mind: width, case, spaces, signs, and what stands in brackets."""
     plain = unicodedata.normalize("NFKC", header).casefold()
     outside = re.sub(r"\([^)]*\)|\[[^\]]*\]|【[^】]*】", "", plain)
-    return re.sub(r"[\W_]+", "", outside) or re.sub(r"[\W_]+", "", plain)
+    letters = re.sub(r"[\W_]+", "", outside) or re.sub(r"[\W_]+", "", plain)
+    return re.sub(r"^[お御ご](?=[^ぁ-ん])", "", letters) or plain.strip()  # お会計 is 会計; 〒 has no letter
 
 
 def tidy(header: str) -> str:
@@ -86,13 +88,15 @@ def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHI
     export = next((item for item in _exports() if _has_all(offer.headers, item.signature)), None)
     if export is not None:
         model = TABLES[export.table]
-        return Proposal(offer, model, match_columns(offer, model, own, how, export), export)
+        return Proposal(offer, model, _each_once(offer, match_columns(offer, model, own, how, export)), export)
     scored = sorted(_scored(offer, how, own), key=lambda item: -item[0])
     if not scored:
         return Proposal(offer, None)
     best, model, matches = scored[0]
     near = tuple(other.name for score, other, _ in scored[1:] if best - score < _CLEAR)
-    return Proposal(offer, None if near else model, () if near else matches, None, (model.name, *near) if near else ())
+    if near:
+        return Proposal(offer, None, (), None, (model.name, *near))
+    return Proposal(offer, model, _each_once(offer, matches))
 
 
 def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Reading) -> Proposal:
@@ -104,7 +108,7 @@ def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Read
         UnreadableFile: a column that is needed is there twice.
     """
     export = next((it for it in _exports() if it.table == model.name and _has_all(offer.headers, it.signature)), None)
-    matches = match_columns(offer, model, own, how, export)
+    matches = _each_once(offer, match_columns(offer, model, own, how, export))
     found = {match.column for match in matches}
     for column in model.columns:
         if column.required and column.name not in found and not made_from_line(model, column):
@@ -122,7 +126,6 @@ def match_columns(
         if column not in found and (at not in taken or by == "asked"):
             found[column] = Match(column, at, offer.headers[at], by)
             taken.add(at)
-    _refuse_twice(offer, found)
     return tuple(found[column.name] for column in model.columns if column.name in found)
 
 
@@ -185,6 +188,10 @@ def _told(
     for _, name, at, by in sorted(told):
         if name not in own and (by in ("name", "export") or _holds(offer, at, model[name], how)):
             yield name, at, by
+    # what the table cannot do without is told by its usual name alone: whoever reads it will say what is wrong there
+    for _, name, at, by in sorted(told):
+        if name not in own and by == "alias" and model[name].required:
+            yield name, at, by
 
 
 def _places(offer: Offer, wanted: str) -> list[int]:
@@ -203,20 +210,32 @@ def _holds(offer: Offer, at: int, column: Column, how: Reading) -> bool:
     return bool(2 * bad.sum() <= full.sum())
 
 
-def _refuse_twice(offer: Offer, found: Mapping[str, Match]) -> None:
-    """Two headers that people cannot tell apart: nobody knows which is meant."""
-    for match in found.values():
+def _each_once(offer: Offer, matches: tuple[Match, ...]) -> tuple[Match, ...]:
+    """Refuse two headers that people cannot tell apart, if one of them is used: nobody knows which is meant."""
+    for match in matches:
         times = sum(tidy(header) == tidy(match.own) for header in offer.headers)
         exact = sum(header == match.own for header in offer.headers)
         if exact > 1 or (times > 1 and match.by != "asked"):
             raise UnreadableFile("header_twice", file=offer.name, column=match.own, times=times)
+    return matches
 
 
 def _raise_missing(offer: Offer, model: Table, wanted: str, name: str) -> None:
+    refuse_values(offer)
     raise MissingColumn(
         "file", file=offer.name, table=model.name, column=wanted, name=name,
         nearest=_nearest(wanted, model.name, name, offer.headers), found=", ".join(offer.headers),
     )  # fmt: skip
+
+
+def refuse_values(offer: Offer) -> None:
+    """Refuse a source without headers, whose first row must not be shown: it may name a person.
+
+    Raises:
+        UnreadableFile: values stand where names of columns are due.
+    """
+    if are_values(offer.headers):
+        raise UnreadableFile("no_header", file=offer.name, columns=len(offer.headers))
 
 
 def _nearest(wanted: str, table: str, column: str, headers: Sequence[str]) -> str:

@@ -196,9 +196,9 @@ class Journal:
                 ' WHERE k IN (SELECT c."key" FROM touched c WHERE c."table" = ?)'
                 " GROUP BY k HAVING count(*) > 1 ORDER BY k LIMIT 1",
                 [name],
-            ).fetchone()
-            if found is not None:
-                raise ParameterError("key_repeats", table=name, key=found[0], rows=found[1])
+            ).fetchall()
+            for key, rows in found:
+                raise ParameterError("key_repeats", table=name, key=key, rows=rows)
 
     # --- undoing
 
@@ -239,12 +239,13 @@ class Journal:
             if change is None:
                 raise ParameterError("nothing_to_undo")
         sql = "SELECT undone, forgotten FROM journal.changes WHERE change = ?"
-        found = self._connection.execute(sql, [change]).fetchone() if type(change) is int else None
-        if found is None:
+        found = self._connection.execute(sql, [change]).fetchall() if type(change) is int else []
+        if not found:
             raise ParameterError("no_change", change=change, last=int(self._one(_NEXT)) - 1)
-        if found[1]:
+        undone, forgotten = found[0]
+        if forgotten:
             raise ParameterError("change_forgotten", change=change)
-        if found[0]:
+        if undone:
             by = self._one("SELECT max(change) FROM journal.changes WHERE undoes = ?", [change])
             raise ParameterError("undone_already", change=change, by=by)
         return int(change)

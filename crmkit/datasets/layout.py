@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,17 @@ def layout_of(path: Path, text: str) -> Layout:
     if not found:
         raise UnreadableFile("not_csv", file=path, found="binary")
     return max(found, key=lambda one: len(one.headers))
+
+
+def are_values(headers: Sequence[str]) -> bool:
+    """Whether half of the headers or more are numbers, dates or addresses: then the first row of data stands there.
+
+    Examples:
+        >>> are_values(["1001", "K1", "2024-04-01"]), are_values(["注文番号", "会員番号", "2024"])
+        (True, False)
+    """
+    values = [header for header in headers if _VALUE.fullmatch(header.strip()) or "@" in header]
+    return 2 * len(values) >= len(headers) > 0
 
 
 def _cut(text: str, delimiter: str) -> Layout | None:

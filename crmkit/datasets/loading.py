@@ -130,7 +130,7 @@ def recognize(
         >>> import pandas as pd
         >>> export = pd.DataFrame({"会員番号": ["A"], "来店日": ["2024-04-01"], "お会計": [4400]})
         >>> recognize(export).frame()[["table", "column", "own"]].values.tolist()
-        [['orders', 'customer_id', '会員番号'], ['orders', 'ordered_at', '来店日'], ['orders', '', 'お会計']]
+        [['orders', 'customer_id', '会員番号'], ['orders', 'ordered_at', '来店日'], ['orders', 'net_amount', 'お会計']]
     """
     _check_source(source)
     own = _own_names(source, tables, columns)

@@ -97,8 +97,8 @@ class ColumnMapping:
             >>> from crmkit.datasets import load, recognize
             >>> visits = pd.DataFrame({"会員番号": ["A"], "来店日": ["2024-04-01"], "お会計": [4400]})
             >>> place = recognize(visits).save(Path(mkdtemp()) / "shop.toml")
-            >>> place.read_text(encoding="utf-8").splitlines()[-3:-1]
-            ['customer_id = "会員番号"', 'ordered_at = "来店日"']
+            >>> place.read_text(encoding="utf-8").splitlines()[-2:]
+            ['ordered_at = "来店日"', 'net_amount = "お会計"']
         """
         place = Path(path).expanduser()
         draft = place.with_name(f".{place.name}.unfinished")

@@ -101,8 +101,14 @@ def _to_arrow(frame: Any, name: str, most: int | None) -> pa.Table:
         opened = nw.from_native(frame)
     except TypeError:
         raise ParameterError("not_a_frame", name=name, found=type(frame).__name__) from None
-    if most is not None:
-        opened = opened.head(most)
+    try:
+        return _collected(opened if most is None else opened.head(most))
+    except Exception as error:  # a query of the caller's that only now is run, by whatever engine
+        detail = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ParameterError("frame_fails", name=name, detail=detail) from error
+
+
+def _collected(opened: Any) -> pa.Table:
     if isinstance(opened, nw.LazyFrame):
         table: pa.Table = opened.collect(backend="pyarrow").to_arrow()
         return table

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crmkit import schema
-from crmkit.datasets.headings import Proposal, bare, propose, recognize
+from crmkit.datasets.headings import Proposal, bare, propose, recognize, refuse_values
 from crmkit.datasets.source import Offer, Offers, SourceNote
 from crmkit.datasets.values import Reading
 from crmkit.errors import ParameterError, UnreadableFile
@@ -171,6 +171,7 @@ def _refuse(others: Sequence[Proposal]) -> None:
     if not others:
         raise ParameterError("nothing_to_load")
     first = others[0]
+    refuse_values(first.offer)
     headers = ", ".join(first.offer.headers)
     if first.near:
         raise UnreadableFile("which_table", file=first.offer.name, near=", ".join(first.near), found=headers)

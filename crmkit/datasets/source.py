@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,15 +92,25 @@ class Offer:
 
 
 def must_be_there(path: Path) -> None:
-    """Refuse a file or folder that is not there.
+    """Refuse a file or folder that is not there, and what is neither: a pipe or a device may never end.
 
     Raises:
         UnreadableFile: naming the nearest name beside it.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UnreadableFile("no_file", file=path)
     if not path.exists():
         names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         nearest = next(iter(difflib.get_close_matches(path.name, names, n=1)), "-")
         raise UnreadableFile("missing", file=path, folder=path.parent.resolve(), nearest=nearest)
+
+
+def memory() -> int:
+    """Bytes of memory that this computer has; 8 GB where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
 
 
 HEAD = 200

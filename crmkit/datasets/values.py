@@ -29,6 +29,8 @@ _EMPTY_WORDS = pa.array(
 )
 _EMPTY_LENGTH = 5  # letters of the longest of them
 _EMPTY_STARTS = np.frombuffer(b"nN#<", dtype=np.uint8)
+# Signs without width and marks of the direction of text: around an id they make two ids of one.
+_UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _FLAGS = {
     **dict.fromkeys(("true", "1", "1.0", "t", "yes", "y", "on", "はい", "有", "あり", "有り", "済", "済み"), True),
     **dict.fromkeys(("false", "0", "0.0", "f", "no", "n", "off", "いいえ", "無", "なし", "無し", "未", "未済"), False),
@@ -130,10 +132,13 @@ def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     column = column.cast(pa.string())
     if _is_bare(column):
         return Values(column, _no_faults(column))
+    unseen: dict[str, Mask] = {}
     if model.kind == "id":
-        column = pc.utf8_trim_whitespace(column)
+        trimmed = pc.utf8_trim_whitespace(column)
+        column = pc.utf8_trim_whitespace(pc.utf8_trim(trimmed, characters=_UNSEEN))
+        unseen["unseen"] = np.asarray(pc.fill_null(pc.not_equal(column, trimmed), False).to_numpy())
     empty = _is_empty(column)
-    values = Values(pc.if_else(empty, pa.scalar(None, pa.string()), column), _no_faults(column))
+    values = Values(pc.if_else(empty, pa.scalar(None, pa.string()), column), _no_faults(column), unseen)
     values.mark("empty", np.asarray(empty.to_numpy()))
     return values
 

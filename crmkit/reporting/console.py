@@ -11,7 +11,7 @@ from typing import Any
 from crmkit.answers import THEMES, answerable
 from crmkit.reporting.health import health
 from crmkit.reporting.page import shown
-from crmkit.reporting.parts import Grid, Paragraph
+from crmkit.reporting.parts import Cell, Grid, Paragraph
 from crmkit.texts import text
 
 _PATIENCE = 2.0  # seconds without a word
@@ -29,7 +29,7 @@ def account(data: Any, say: Callable[[str], None]) -> int:
         if isinstance(block, Grid):
             _print(block, say)
             aside += sum(int(row[-1] or 0) for row in block.rows) if block.name == "account" else 0
-            faults += len(block.rows) if block.name in ("problems", "checks") else 0
+            faults += sum(not _is_harmless(block, row) for row in block.rows)
         elif isinstance(block, Paragraph):
             say(block.text)
     answers = answerable(tables)
@@ -39,6 +39,11 @@ def account(data: Any, say: Callable[[str], None]) -> int:
     _print(Grid("answers", text("check.answers"), heads, rows), say)
     say(text("check.faults", aside=f"{aside:,}", faults=f"{faults:,}") if aside or faults else text("check.fine"))
     return faults + aside
+
+
+def _is_harmless(grid: Grid, row: Sequence[Cell]) -> bool:
+    """Whether a row of a table is no fault: a value that was understood all the same needs no mending."""
+    return grid.name not in ("problems", "checks") or (grid.name == "problems" and text("action.changed") in row)
 
 
 @contextmanager

@@ -87,6 +87,9 @@ def _figures(figures: Figures) -> Iterator[str]:
     for one in figures.found:
         yield _figure(one)
     yield "</tbody>\n</table></div>\n"
+    if figures.absent:
+        said = text("report.absent", figures=text("report.comma").join(figures.absent))
+        yield f"<p>{escape(said)}</p>\n"
 
 
 def _figure(one: KeyFigure) -> str:

@@ -29,11 +29,12 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The key figures of a theme."""
+    """The key figures of a theme, and the names of those that the columns are missing for."""
 
     theme: str
     caption: str
     found: Sequence[KeyFigure]
+    absent: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

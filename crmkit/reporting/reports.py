@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -17,10 +16,10 @@ from crmkit.estimate import Window
 from crmkit.reduction import time_window
 from crmkit.reporting.drafts import checked, file_draft
 from crmkit.reporting.health import Period, health, label, period, window
-from crmkit.reporting.page import page
+from crmkit.reporting.page import figure_label, page
 from crmkit.reporting.parts import Block, Figures, Grid, Paper, Paragraph, Section
 from crmkit.reporting.pictures import Span, pictures, rows_by_month
-from crmkit.scorecard import KeyFigure, figures
+from crmkit.scorecard import figures
 from crmkit.texts import in_language, language, text
 
 ENDINGS = (".html", ".xlsx")
@@ -145,16 +144,11 @@ def _theme(theme: str, tables: Mapping[str, Any], span: Span, answers: Answers) 
     can, of = answers.counts()[theme]
     yield Paragraph(text("report.theme_intro", can=can, of=of))
     found = figures(tables, theme=theme, start=span.start, end=span.end)
-    yield Figures(theme, text("report.figures"), [_explained(one, answers) for one in found])
+    missing = {answer.name: answer.missing for answer in answers}
+    there = [one for one in found if not missing.get(one.metric)]
+    absent = [figure_label(one) for one in found if missing.get(one.metric)]
+    yield Figures(theme, text("report.figures"), there, absent)
     yield from pictures(theme, tables, span, answers)
-
-
-def _explained(one: KeyFigure, answers: Answers) -> KeyFigure:
-    """A figure that could not be had, with what is missing in the words of the last chapter."""
-    if one.estimate is not None and not math.isnan(one.estimate.value):
-        return one
-    missing = next((answer.missing for answer in answers if answer.name == one.metric), "")
-    return KeyFigure(one.metric, None, missing or one.note)
 
 
 def _more(answers: Answers) -> Iterator[Block]:

@@ -88,6 +88,10 @@ class Outcome:
         """All that a reader of the outcome gets to see, in the language in use."""
         return "\n".join(self._said())
 
+    def shown(self) -> str:
+        """What a notebook shows of it, as HTML."""
+        return "" if self.crm is None else self.crm._repr_html_() + self.crm.mapping._repr_html_()
+
     def _said(self) -> Iterator[str]:
         yield from (str(warning) for warning in self.warned)
         if self.crm is None:

@@ -149,7 +149,7 @@ CASES = (
         "numbers for column names",
         "列名が数字",
         given(lambda: pd.DataFrame([["A", "2024-04-01"]])),
-        Refuses(UnreadableFile, "no_table_told", ("0, 1",)),
+        Refuses(UnreadableFile, "no_header", ("2",)),
     ),
     Case(
         "frame_half_letters",
