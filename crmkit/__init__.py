@@ -23,6 +23,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.compared": ("compare_groups", "definitions", "metric_by", "proportion_ci", "same_data_many_numbers"),
     "crmkit.datasets": ("load", "recognize", "sample"),
     "crmkit.datasets.crm": ("Crm",),
+    "crmkit.datasets.customer_database": ("CustomerDatabase",),
     "crmkit.datasets.privacy": ("new_key", "pseudonymize", "reveal"),
     "crmkit.estimate": ("Estimate",),
     "crmkit.reporting.exports": ("export",),

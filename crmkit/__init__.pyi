@@ -12,6 +12,7 @@ from crmkit.datasets import load as load
 from crmkit.datasets import recognize as recognize
 from crmkit.datasets import sample as sample
 from crmkit.datasets.crm import Crm as Crm
+from crmkit.datasets.customer_database import CustomerDatabase as CustomerDatabase
 from crmkit.datasets.privacy import new_key as new_key
 from crmkit.datasets.privacy import pseudonymize as pseudonymize
 from crmkit.datasets.privacy import reveal as reveal

@@ -103,7 +103,8 @@ class CustomerSearch:
         return sql, values + wanted
 
     def _by_likeness(self, whole: str) -> tuple[str, list[Any]]:
-        named = [name for name in ("name", "name_kana", "email") if name in self._columns] or ["customer_id"]
+        shown: tuple[str, ...] = ("name", "name_kana", "email")
+        named = [name for name in shown if name in self._columns] or ["customer_id"]
         alike = ", ".join(f"coalesce(jaro_winkler_similarity({name}, ?, {_ALIKE}), 0)" for name in named)
         sql = f"SELECT k, 1 - likeness AS score, 'similar' AS match FROM (SELECT k, greatest({alike}) AS likeness"
         return f"{sql} FROM customer_search) WHERE likeness >= {_ALIKE}", [whole] * len(named)

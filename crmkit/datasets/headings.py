@@ -11,7 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -70,6 +70,7 @@ class Proposal:
     near: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=10_000)  # every table asks about every header
 def bare(header: str) -> str:
     """A header without what people do not mind: width, case, spaces, signs, and what stands in brackets."""
     plain = unicodedata.normalize("NFKC", header).casefold()

@@ -17,7 +17,7 @@ from crmkit.datasets.dataset import Dataset
 from crmkit.datasets.headings import Proposal
 from crmkit.datasets.manifest import MANIFEST, is_saved
 from crmkit.datasets.mapping import ColumnMapping, read_mapping
-from crmkit.datasets.opening import POSTGRES, Opened, open_source
+from crmkit.datasets.opening import DUCKDB, POSTGRES, Opened, open_source
 from crmkit.datasets.problems import Reasons
 from crmkit.datasets.saved import open_saved
 from crmkit.datasets.tables import LoadedTable, load_table
@@ -169,6 +169,10 @@ def sample(name: str) -> Crm:
 
 
 def _load_saved(folder: Path, *, verify: bool) -> Crm:
+    if folder.is_file():
+        from crmkit.datasets.shop_file import load_database
+
+        return load_database(folder)
     manifest, stored = open_saved(folder)
     if verify:
         for table in stored.values():
@@ -182,10 +186,14 @@ def _load_saved(folder: Path, *, verify: bool) -> Crm:
 
 
 def _is_saved_place(source: Any) -> bool:
-    """A folder that crmkit saved, or what can only be meant as one: it is not there, and its name has no ending."""
+    """A folder or database that crmkit saved, or what can only be meant as one: not there, and without an ending."""
     if not isinstance(source, str | os.PathLike) or str(source).startswith(POSTGRES):
         return False
     path = Path(source).expanduser()
+    if path.suffix.lower() in DUCKDB and path.is_file():
+        from crmkit.datasets.shop_file import is_database
+
+        return is_database(path)
     return is_saved(path) or path.suffix == ".unfinished" or not (path.exists() or path.suffix)
 
 

@@ -147,8 +147,8 @@ def _plain(column: Column, value: Any, zone: str) -> Any:
 
 def _number(column: Column, value: Any) -> Any:
     if column.kind == "integer":
-        fits = isinstance(value, numbers.Integral) and -(2**63) <= value < 2**63
-        return int(value) if fits else None
+        whole = int(value) if isinstance(value, numbers.Integral) else None
+        return whole if whole is not None and -(2**63) <= whole < 2**63 else None
     fits = isinstance(value, numbers.Real) and math.isfinite(value)
     return float(value) if fits else None
 

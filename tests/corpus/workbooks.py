@@ -222,7 +222,7 @@ CASES = (
         "book_zip",
         "a ZIP archive that holds something else",
         "中身がブックではない ZIP",
-        lambda folder: zipped(folder),
+        zipped,
         Refuses(UnreadableFile, "broken_book", ("shop.xlsx",)),
     ),
 )

@@ -76,7 +76,9 @@ def _one_writing(one: str, other: str) -> str:
     whole, whole_2 = sound("".join(ours)), sound("".join(theirs))
     if whole == whole_2:
         return AGREE
-    if any(len(parts) == 2 and sound("".join(parts[::-1])) == there for parts, there in ((ours, whole_2), (theirs, whole))):
+    if any(
+        len(parts) == 2 and sound("".join(parts[::-1])) == there for parts, there in ((ours, whole_2), (theirs, whole))
+    ):
         return NEAR
     if _short(ours, theirs) or _short(theirs, ours):
         return UNKNOWN
@@ -175,7 +177,9 @@ def days(one: int, other: int) -> str:
     """
     if one == other:
         return AGREE
-    (y, m, d), (y_2, m_2, d_2) = (tuple(map(int, (str(day)[:-4], str(day)[-4:-2], str(day)[-2:]))) for day in (one, other))
+    (y, m, d), (y_2, m_2, d_2) = (
+        tuple(map(int, (str(day)[:-4], str(day)[-4:-2], str(day)[-2:]))) for day in (one, other)
+    )
     if (y, m, d) == (y_2, d_2, m_2):
         return NEAR
     unlike = [f"{a:04}|{b:04}".split("|") for a, b in ((y, y_2), (m, m_2), (d, d_2)) if a != b]

@@ -11,25 +11,28 @@ import unicodedata
 # The everyday form first, then the forms of family registers, business cards and keyboards. Of those that stand for
 # each other in names (斎 and 斉 are two characters by origin, but are taken for each other at every counter).
 KANJI = (
-    "高髙", "崎﨑嵜碕", "辺邊邉", "斎齋斉齊", "沢澤", "浜濱濵", "広廣", "島嶋嶌", "国國圀", "吉𠮷", "桜櫻", "竜龍", "富冨",
-    "真眞", "恵惠", "徳德", "関關", "滝瀧", "渋澁", "栄榮", "条條", "学學", "静靜", "峰峯", "槙槇", "曽曾", "館舘", "剣劍",
-    "礼禮", "豊豐", "柳栁", "浅淺", "瀬瀨", "寿壽", "実實", "万萬", "弥彌", "稲稻", "塩鹽", "鉄鐵", "芦蘆", "薮藪", "桧檜",
-    "鶴靏", "恒恆", "円圓", "児兒", "来來", "巌巖", "穂穗", "蔵藏", "亀龜", "黒黑", "徹徹", "隆隆", "神神", "福福", "祐祐",
-    "祥祥", "諸諸", "都都", "緒緖", "清淸", "晴晴", "青靑", "節節", "郎郞", "朗朗", "為爲", "将將", "荘莊", "薫薰", "蒋蔣",
-    "頼賴", "鴎鷗", "桑桒", "横橫", "戸戶", "仏佛", "気氣", "栗栗", "県縣", "奥奧", "尭堯", "遥遙", "槌槌", "麹麴", "祢禰",
-    "鎌鎌", "梅楳", "松枩", "野埜", "杉椙", "秋穐", "飯飯", "床牀", "医醫", "検檢", "桐桐", "伝傳", "処處", "会會", "沖冲",
-    "涼凉", "船舩", "淵渕渊", "岳嶽", "坂阪", "鷹鷹", "葛葛", "辻辻", "佑佑", "諌諫", "与與", "予豫", "双雙", "団團", "壱壹",
+    "高髙", "崎﨑嵜碕", "辺邊邉", "斎齋斉齊", "沢澤", "浜濱濵", "広廣", "島嶋嶌", "国國圀", "吉𠮷", "桜櫻", "竜龍", "富冨", "真眞", "恵惠",
+    "徳德", "関關", "滝瀧", "渋澁", "栄榮", "条條", "学學", "静靜", "峰峯", "槙槇", "曽曾", "館舘", "剣劍", "礼禮", "豊豐", "柳栁",
+    "浅淺", "瀬瀨", "寿壽", "実實", "万萬", "弥彌", "稲稻", "塩鹽", "鉄鐵", "芦蘆", "薮藪", "桧檜", "鶴靏", "恒恆", "円圓", "児兒",
+    "来來", "巌巖", "穂穗", "蔵藏", "亀龜", "黒黑", "緒緖", "清淸", "青靑", "郎郞", "為爲", "将將", "荘莊", "薫薰", "蒋蔣", "頼賴",
+    "鴎鷗", "桑桒", "横橫", "戸戶", "仏佛", "気氣", "県縣", "奥奧", "尭堯", "遥遙", "麹麴", "祢禰", "梅楳", "松枩", "野埜", "杉椙",
+    "秋穐", "床牀", "医醫", "検檢", "伝傳", "処處", "会會", "沖冲", "涼凉", "船舩", "淵渕渊", "岳嶽", "諌諫", "与與", "予豫", "双雙",
+    "団團", "壱壹",
 )  # fmt: skip
 """Groups of kanji that stand for each other in names."""
 
-PREFECTURES = "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 埼玉県 千葉県 東京都 神奈川県 新潟県 富山県 石川県 福井県 \
+PREFECTURES = (
+    "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 埼玉県 千葉県 東京都 神奈川県 新潟県 富山県 石川県 福井県 \
 山梨県 長野県 岐阜県 静岡県 愛知県 三重県 滋賀県 京都府 大阪府 兵庫県 奈良県 和歌山県 鳥取県 島根県 岡山県 広島県 山口県 徳島県 香川県 愛媛県 高知県 \
 福岡県 佐賀県 長崎県 熊本県 大分県 宮崎県 鹿児島県 沖縄県".split()
+)
 TAGGED = {  # mailers that deliver name+anything@ to name@; of Gmail's the dots do not count either
     "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com",
     "proton.me", "protonmail.com", "outlook.jp",
 }  # fmt: skip
 ROLES = set("info contact sales support admin office shop mail webmaster postmaster noreply no-reply none test".split())
+
+NOBODY = set("テスト ゲスト 匿名 不明 名無シ ナナシ test guest unknown anonymous".split())
 
 _EVERYDAY = str.maketrans({sign: group[0] for group in KANJI for sign in group[1:]})
 _KATAKANA = str.maketrans({chr(code): chr(code + 0x60) for code in range(0x3041, 0x3097)})
@@ -67,7 +70,8 @@ def name_parts(said: str) -> tuple[str, ...]:
         text = re.sub(r"[\u00c0-\u024f]", lambda found: unicodedata.normalize("NFKD", found[0])[0], text)
     text = _TITLES.sub("", _COMPANY.sub(" ", text))
     text = _DASH_AFTER_KANA.sub("ー", text.translate(_KATAKANA)).translate(_LARGE).translate(_EVERYDAY)
-    return tuple(part for part in _APART.split(_MARKS.sub("", text)) if part)
+    parts = tuple(part for part in _APART.split(_MARKS.sub("", text)) if part)
+    return () if "".join(parts) in NOBODY else parts
 
 
 def sound(joined: str) -> str:
@@ -81,12 +85,12 @@ def sound(joined: str) -> str:
         return joined
     made = joined[:1]
     for sign in joined[1:]:
-        long = sign == "ー" or (before(made) + sign) in _LONG
+        long = sign == "ー" or (_before(made) + sign) in _LONG
         made += "" if long and made[-1] == "ー" else "ー" if long else sign
     return made
 
 
-def before(made: str) -> str:
+def _before(made: str) -> str:
     """The last sign that is no long vowel."""
     return made.rstrip("ー")[-1:]
 
