@@ -26,7 +26,7 @@ worlds: dev ## make the shipped data sets, and the pages about the simulated bus
 	@$(BIN)/python datasets/build.py && $(BIN)/python docs/build.py
 
 docs: dev ## write the reference pages of the API and of the definitions, and the sheets of all plots, anew
-	@$(BIN)/python docs/reference.py && $(BIN)/python docs/sheet.py && $(BIN)/python docs/answers.py
+	@$(BIN)/python docs/reference.py && $(BIN)/python docs/sheet.py && $(BIN)/python docs/corpus.py && $(BIN)/python docs/answers.py
 
 lock: dev ## resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	@$(BIN)/python tools/environment.py lock

@@ -7,6 +7,8 @@ import re
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +172,9 @@ def test_the_corpus_is_large_and_has_no_name_twice() -> None:
     names = [case.name for case in CASES]
     assert len(names) == len(set(names)) >= 60
     assert all(case.wrong and case.wrong_ja and case.wrong != case.wrong_ja for case in CASES)
+
+
+def test_the_page_about_the_corpus_is_not_stale() -> None:
+    script = Path(__file__).parents[1] / "docs" / "corpus.py"
+    checked = subprocess.run([sys.executable, script, "--check"], check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

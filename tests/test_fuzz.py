@@ -44,7 +44,7 @@ def holds(test: str, source: Any, **how: Any) -> Outcome:
     """The property that every source must have."""
     TRIED[test] += 1
     outcome = loaded(source, **how)
-    for code in LANGUAGES:
+    for code in LANGUAGES if TRIED[test] % 4 == 0 else LANGUAGES[TRIED[test] // 4 % 2 :][:1]:
         with in_language(code):
             assert outcome.said()
     for name, item in outcome.crm._loaded.items() if outcome.crm is not None else ():
@@ -99,7 +99,7 @@ SCRAPS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=2600, suppress_health_check=EASY)
+@settings(max_examples=4600, suppress_health_check=EASY)
 @given(
     header=st.sampled_from(HEADERS),
     body=st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(SCRAPS), max_size=25).map(b"".join)),
@@ -109,7 +109,7 @@ def test_any_bytes_as_text(folder, header, body, name):
     all_lines_said(holds("bytes", {"orders": put(folder, header + body, name)}), header + body)
 
 
-@settings(max_examples=500, suppress_health_check=EASY)
+@settings(max_examples=700, suppress_health_check=EASY)
 @given(
     body=st.binary(max_size=80), name=st.sampled_from(["shop.csv.gz", "shop.parquet", "shop.sqlite", "shop.toml.csv"])
 )
@@ -189,7 +189,7 @@ def written(records: list[list[str]], delimiter: str, end: str, quoting: int) ->
     return out.getvalue()
 
 
-@settings(max_examples=2200, suppress_health_check=EASY)
+@settings(max_examples=1000, suppress_health_check=EASY)
 @given(
     export=exports(),
     delimiter=st.sampled_from(",,,\t;|"),
@@ -233,7 +233,7 @@ GOOD = [
 ]
 
 
-@settings(max_examples=2200, suppress_health_check=EASY)
+@settings(max_examples=1300, suppress_health_check=EASY)
 @given(
     data=st.sampled_from(GOOD),
     damages=st.lists(
@@ -243,8 +243,8 @@ GOOD = [
     ),
 )
 def test_good_files_damaged(folder, data, damages):
-    for kind, at, what in damages:
-        at %= max(len(data), 1)
+    for kind, place, what in damages:
+        at = place % max(len(data), 1)
         if kind == "flip" and data:
             data = data[:at] + bytes([what]) + data[at + 1 :]
         elif kind == "cut":
@@ -281,7 +281,7 @@ HEADINGS = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=900, suppress_health_check=EASY)
+@settings(max_examples=600, suppress_health_check=EASY)
 @given(
     names=st.lists(HEADINGS, max_size=3),
     first=st.sampled_from(["customer_id", "会員番号"]),
@@ -320,7 +320,7 @@ LEAVES = st.sampled_from(
 )
 
 
-@settings(max_examples=500, suppress_health_check=EASY)
+@settings(max_examples=400, suppress_health_check=EASY)
 @given(
     columns=st.one_of(
         st.dictionaries(KEYS, LEAVES, max_size=3),
@@ -342,7 +342,7 @@ TOML = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=500, suppress_health_check=EASY)
+@settings(max_examples=600, suppress_health_check=EASY)
 @given(parts=TOML, raw=st.binary(max_size=8), use_raw=st.integers(0, 5))
 def test_any_mapping_file(folder, parts, raw, use_raw):
     told = put(folder, "".join(parts).encode() + (raw if use_raw == 0 else b""), "mapping.toml")
@@ -399,7 +399,7 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 DAY = st.datetimes(datetime(1951, 1, 1), datetime(2025, 12, 31)).map(lambda at: at.replace(second=0, microsecond=0))
 
 
-@settings(max_examples=900)
+@settings(max_examples=700)
 @given(pairs=st.lists(st.tuples(DAY, st.sampled_from(sorted(WRITINGS))), min_size=1, max_size=8))
 def test_moments_are_read_as_what_was_meant(pairs):
     TRIED["moments"] += 1
@@ -439,7 +439,7 @@ def test_amounts_are_read_as_what_was_meant(pairs):
     assert [fault != 0 for fault in values.faults] == [n < 0 for n in meant]
 
 
-@settings(max_examples=300, suppress_health_check=EASY)
+@settings(max_examples=150, suppress_health_check=EASY)
 @given(
     orders=st.lists(
         st.tuples(st.integers(0, 10**6), DAY, st.decimals(0, 10**6, places=0)),

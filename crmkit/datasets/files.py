@@ -370,6 +370,8 @@ def _parse(text: _Bytes, start: int, end: int, head: Layout, quotes: int) -> tup
     except pa.ArrowInvalid as error:
         if "UTF8" in str(error):
             raise _NotUtf8 from None
+        if "straddling" in str(error):
+            raise UnreadableFile("long_record", file=text.path, most=_BLOCK >> 20) from None
         raise UnreadableFile("not_parsed", file=text.path, detail=error) from None
 
 

@@ -241,6 +241,7 @@ def _own_names(
     source: Any, tables: str | Mapping[str, str] | None, columns: Names | None
 ) -> dict[str, dict[str, str | None]]:
     """Own column names by table, from any way of giving them; under "" those of a table that is yet to be told."""
+    _check_names(tables, columns)
     if isinstance(columns, str | os.PathLike):
         columns = read_mapping(Path(columns).expanduser())
     flat = {name: own for name, own in (columns or {}).items() if not isinstance(own, Mapping)}
@@ -259,6 +260,23 @@ def _own_names(
         table.name: {name: own for name, own in flat.items() if len(named) == 1 or name in table} for table in known
     }
     return {name: {**shared.get(name, {}), **nested.get(name, {})} for name in named}
+
+
+def _check_names(tables: object, columns: object) -> None:
+    """Refuse what names nothing where names of tables, columns and headers are due."""
+    flat = columns if isinstance(columns, Mapping) else {}
+    nested = [inner for inner in flat.values() if isinstance(inner, Mapping)]
+    for parameter, given, empty in [
+        ("tables", tables, ()), ("columns", columns, (None, Mapping)), *(("columns", inner, (None,)) for inner in nested)
+    ]:  # fmt: skip
+        if given is None or isinstance(given, str) or (parameter == "columns" and isinstance(given, os.PathLike)):
+            continue
+        if not isinstance(given, Mapping):
+            raise ParameterError("no_names", parameter=parameter, found=type(given).__name__)
+        for name, own in given.items():
+            known = isinstance(own, str) or (own is None and None in empty) or (isinstance(own, Mapping) and Mapping in empty)
+            if not (isinstance(name, str) and known):
+                raise ParameterError("no_names", parameter=parameter, found=f"{name!r}: {own!r}")
 
 
 def _shipped() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ def _header(label: Any) -> str:
     """The name of a column; pandas also has numbers, days and several names on top of each other."""
     if isinstance(label, tuple):
         return " ".join(filter(None, map(_header, label)))
-    return label if isinstance(label, str) else "" if label is None else word(label)
+    return "" if label is None or label == "" else word(label)
 
 
 def _column(values: Any) -> pa.ChunkedArray:
@@ -76,14 +77,18 @@ def _column(values: Any) -> pa.ChunkedArray:
     try:
         column = pa.array(values, from_pandas=True)
         return plain(column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ArithmeticError, UnicodeEncodeError):
         return _from_cells(values)
 
 
 def _from_cells(values: Iterable[Any]) -> pa.ChunkedArray:
     """Cells of several types, or of one that Arrow does not know."""
     cells = list(values)
-    gone = pd.isna(pd.Series(cells, dtype=object)).to_numpy()
+    try:
+        gone = pd.isna(pd.Series(cells, dtype=object)).to_numpy()
+    except ArithmeticError:  # a decimal NaN that refuses even to be looked at
+        cells = [None if isinstance(cell, Decimal) and cell.is_nan() else cell for cell in cells]
+        gone = pd.isna(pd.Series(cells, dtype=object)).to_numpy()
     return joined([chunk_of([None if empty else cell for cell, empty in zip(cells, gone, strict=True)])])
 
 

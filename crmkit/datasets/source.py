@@ -99,6 +99,8 @@ def must_be_there(path: Path) -> None:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise UnreadableFile("no_file", file=path)
+    if path.is_symlink() and not path.exists():
+        raise UnreadableFile("dead_link", file=path)
     if not path.exists():
         names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         nearest = next(iter(difflib.get_close_matches(path.name, names, n=1)), "-")

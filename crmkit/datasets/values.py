@@ -40,6 +40,7 @@ _FLAGS = {
 # A spreadsheet's day 0 and day 1 (1899-12-30 to 1900-01-01) stand for "no day".
 _FIRST_DAY = np.datetime64(f"{EARLIEST_YEAR}-01-02", "us")
 _SHARE = "0 to 1"
+_EXACT = 2.0**53  # whole numbers beyond are no longer exact, and far beyond no whole numbers to a computer
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _numbers(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
     number = values.values
     values.mark("unreadable", ~np.isfinite(number))
     if model.kind == "integer":
-        values.mark("unreadable", number != np.floor(number))
+        values.mark("unreadable", (number != np.floor(number)) | (np.abs(number) > _EXACT))
     with np.errstate(invalid="ignore"):
         outside = (number < (-np.inf if model.low is None else model.low)) | (
             number > (np.inf if model.high is None else model.high)

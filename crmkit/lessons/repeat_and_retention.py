@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any, cast
@@ -17,6 +16,7 @@ import pandas as pd
 from crmkit.errors import AmbiguousFigure
 from crmkit.estimate import Estimate, Window
 from crmkit.frames import instant
+from crmkit.lessons.dates import Dates, dates
 from crmkit.metrics.retention.cohorts import cohort_retention
 from crmkit.metrics.retention.repeat import repeat_rate, repeater_share, repurchase_rate, retention_rate
 from crmkit.plots import plot_estimates, plot_order_history
@@ -33,44 +33,6 @@ WITH_DAYS = ("repurchase", "retention")
 SPAN = {"start": "2025-12-01", "end": "2026-04-01"}
 AS_OF = "2026-04-01"
 AXIS_END = 185  # per cent; the largest of the figures is 167
-
-
-@dataclass(frozen=True)
-class Dates:
-    """The windows that the lesson looks at, found in the data: each is `{"start": …, "end": …}` for a metric.
-
-    Attributes:
-        month: The last full month.
-        half_year: The six months up to its end.
-        newcomers: Six months of first orders, so recent that not everyone has been watched for 90 days.
-        cohort: First day of the first month since then that has newcomers who can be followed for two more months.
-        as_of: The day after the last order.
-    """
-
-    month: dict[str, Any]
-    half_year: dict[str, Any]
-    newcomers: dict[str, Any]
-    cohort: str
-    as_of: str
-
-
-def dates(orders: pd.DataFrame) -> Dates:
-    """Find the lesson's windows in an order table."""
-    as_of = orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)
-    # a month counts as over if no more than its last three days are missing: shops close on some days
-    end = (as_of + pd.Timedelta(days=3)).to_period("M")
-    firsts = orders.groupby("customer_id")["ordered_at"].min().dt.to_period("M")
-    newest = min(end - 2, firsts.max() + 1)
-    followed = sorted(month for month in set(firsts) if newest - 6 <= month < end - 2) or [firsts.min()]
-    span: dict[str, dict[str, Any]] = {
-        name: {"start": str(first.start_time.date()), "end": str(last.start_time.date())}
-        for name, first, last in (
-            ("month", end - 1, end),
-            ("half_year", end - 6, end),
-            ("newcomers", newest - 6, newest),
-        )
-    }
-    return Dates(**span, cohort=str(followed[0].start_time.date()), as_of=str(as_of.date()))
 
 
 def start(orders: pd.DataFrame) -> Dates:

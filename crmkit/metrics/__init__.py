@@ -25,6 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.metrics.management.mailings": ("email_metrics",),
     "crmkit.metrics.management.matching": (
         "duplicate_rate",
+        "explain_match",
         "match_customers",
         "match_precision_recall",
     ),

@@ -13,7 +13,8 @@ from tests.corpus.case import NAME, Case, EmptyTable, Loads, ParameterError, Ref
 
 ORDERS = f"""
     CREATE TABLE orders (order_id, customer_id, ordered_at, net_amount, name);
-    INSERT INTO orders VALUES (1, 'A', '2024-04-01 10:05', 4400, '{NAME}'), (2, 'B', '2024-04-02 10:05', 6600, '{NAME}');
+    INSERT INTO orders VALUES (1, 'A', '2024-04-01 10:05', 4400, '{NAME}');
+    INSERT INTO orders VALUES (2, 'B', '2024-04-02 10:05', 6600, '{NAME}');
 """
 TYPED = ORDERS.replace(
     "order_id, customer_id, ordered_at, net_amount, name",
@@ -134,7 +135,8 @@ CASES = (
         "1つの列に数値と言葉が混ざっている",
         sqlite(
             ORDERS
-            + "INSERT INTO orders VALUES (3, 7, '2024-04-03', 'free', NULL), ('four', 8, 45386, 12.5, NULL), (5, 7, '2024-04-05', 9, NULL)"
+            + "INSERT INTO orders VALUES (3, 7, '2024-04-03', 'free', NULL), "
+            + "('four', 8, 45386, 12.5, NULL), (5, 7, '2024-04-05', 9, NULL)"
         ),
         Loads({"orders": (3, 2)}, {"unreadable_number": 1, "unreadable_date": 1}),
     ),
@@ -163,9 +165,9 @@ CASES = (
         Refuses(UnreadableFile, "not_duckdb", ("shop.duckdb",)),
     ),
     Case(
-        "duckdb_newer",
-        "a DuckDB file of a version that does not exist yet",
-        "まだ存在しない版の DuckDB",
+        "duckdb_hole",
+        "a DuckDB file with a hole where its version stands",
+        "版の番号の部分が壊れた DuckDB",
         damaged(ducks(TYPED), 12, 20),
         Refuses(UnreadableFile, "not_duckdb", ("shop.duckdb",)),
     ),
@@ -175,7 +177,8 @@ CASES = (
         "/etc/passwd を読むビューがある",
         ducks(
             TYPED
-            + "CREATE VIEW customers AS SELECT * FROM read_csv('/etc/passwd', header = false, columns = {'customer_id': 'TEXT'}, delim = '|')"
+            + "CREATE VIEW customers AS SELECT * FROM "
+            + "read_csv('/etc/passwd', header = false, columns = {'customer_id': 'TEXT'}, delim = '|')"
         ),
         Loads({"orders": (2, 0)}, notes=("table_fails",)),
     ),
@@ -202,7 +205,8 @@ CASES = (
         "無限大や、はるか昔の日時",
         ducks(
             TYPED
-            + "INSERT INTO orders VALUES (3, 'C', 'infinity', 1, ''), (4, 'C', '-infinity', 1, ''), (5, 'D', '290000-01-01', 1, '')"
+            + "INSERT INTO orders VALUES (3, 'C', 'infinity', 1, ''), "
+            + "(4, 'C', '-infinity', 1, ''), (5, 'D', '290000-01-01', 1, '')"
         ),
         Loads({"orders": (2, 3)}, {"future": 2, "too_old": 1}),
     ),

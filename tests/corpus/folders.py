@@ -207,14 +207,14 @@ CASES = (
         "a link to a file that is gone",
         "なくなったファイルへのリンク",
         dead_link,
-        Refuses(UnreadableFile, "missing", ("shop.csv",)),
+        Refuses(UnreadableFile, "dead_link", ("shop.csv",)),
     ),
     Case(
         "round_link",
         "a link to itself",
         "自分自身へのリンク",
         round_link,
-        Refuses(UnreadableFile, "missing", ("shop.csv",)),
+        Refuses(UnreadableFile, "dead_link", ("shop.csv",)),
     ),
     Case(
         "parquet_cut",

@@ -309,7 +309,7 @@ SHAPES = (
         "twenty million letters without a line break",
         "改行のない2,000万文字",
         put("customer_id,ordered_at,memo\nA,2024-04-01," + "x" * 20_000_000),
-        Refuses(UnreadableFile, "not_parsed", ("shop.csv",)),
+        Refuses(UnreadableFile, "long_record", ("shop.csv",)),
     ),
     Case(
         "page",

@@ -93,6 +93,14 @@ def with_cell(rows_: list[list[Any]], at: int, column: int, *cells: Any) -> list
     return rows_
 
 
+def zipped(folder: Path) -> Path:
+    """An archive with names that lead out of any folder."""
+    with zipfile.ZipFile(folder / "shop.xlsx", "w") as archive:
+        archive.writestr("../../outside.csv", "x")
+        archive.writestr("/etc/crmkit.csv", "x")
+    return folder / "shop.xlsx"
+
+
 THREE = Loads({"orders": (3, 0)})
 
 CASES = (
@@ -226,11 +234,3 @@ CASES = (
         Refuses(UnreadableFile, "broken_book", ("shop.xlsx",)),
     ),
 )
-
-
-def zipped(folder: Path) -> Path:
-    """An archive with names that lead out of any folder."""
-    with zipfile.ZipFile(folder / "shop.xlsx", "w") as archive:
-        archive.writestr("../../outside.csv", "x")
-        archive.writestr("/etc/crmkit.csv", "x")
-    return folder / "shop.xlsx"

@@ -15,26 +15,28 @@ the same in any table and no record changes what is found about two others:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from crmkit.metrics.management.writing import is_reading, sound
 
+Record = Mapping[str, Any]
 EVIDENCE = ("name", "email", "phone", "birth_date", "address")
 AGREE, NEAR, PART, DIFFER, UNKNOWN = "agree", "near", "part", "differ", "unknown"
 WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "name": {AGREE: 15.0, NEAR: 6.0, PART: 1.0, DIFFER: -60.0, UNKNOWN: 0.0},
     "email": {AGREE: 19.0, NEAR: 8.0, DIFFER: -0.5, UNKNOWN: 0.0},
-    "phone": {AGREE: 18.0, NEAR: 6.0, DIFFER: -1.0, UNKNOWN: 0.0},
+    "phone": {AGREE: 18.0, NEAR: 6.0, DIFFER: -2.0, UNKNOWN: 0.0},
     "birth_date": {AGREE: 14.4, NEAR: 5.0, DIFFER: -60.0, UNKNOWN: 0.0},
-    "address": {AGREE: 12.0, NEAR: 5.0, DIFFER: -1.0, UNKNOWN: 0.0},
+    "address": {AGREE: 12.0, NEAR: 5.0, DIFFER: -2.0, UNKNOWN: 0.0},
 }
 THRESHOLD = 26.0
 
 # Kana that are taken for each other: with and without voicing marks, and of the same shape.
 _ALIKE = (
-    "カガ", "キギ", "クグワ", "ケゲ", "コゴユ", "サザ", "シジツズ", "スズヌ", "セゼ", "ソゾンリ", "タダ", "チジテ", "テデ",
-    "トド", "ハバパ", "ヒビピ", "フブプ", "ヘベペ", "ホボポ", "ルレ",
+    "カガ", "キギ", "クグワ", "ケゲ", "コゴユ", "サザ", "シジツズ", "スズヌ", "セゼ", "ソゾンリ", "タダ",
+    "チジテ", "テデ", "トド", "ハバパ", "ヒビピ", "フブプ", "ヘベペ", "ホボポ", "ルレ",
 )  # fmt: skip
 _LATIN_ALIKE = ("iy", "ck", "sz", "vw", "lr", "ou", "0o", "1l")
 _LEAST_LOCAL = 5  # shorter parts before the @ are had by many
@@ -184,3 +186,23 @@ def days(one: int, other: int) -> str:
         return NEAR
     unlike = [f"{a:04}|{b:04}".split("|") for a, b in ((y, y_2), (m, m_2), (d, d_2)) if a != b]
     return NEAR if len(unlike) == 1 and _one_edit(*unlike[0]) else DIFFER
+
+
+def grades(pair: Record) -> dict[str, str]:
+    """The grade of each kind of evidence."""
+    found = {"name": names(*sorted((pair["who"], pair["who_2"])))}
+    compared: Mapping[str, tuple[str, Callable[..., str]]] = {
+        "email": ("email", emails), "phone": ("phone", phones), "birth_date": ("day", days)
+    }  # fmt: skip
+    for one, (column, grade) in compared.items():
+        said, other = pair[column], pair[f"{column}_2"]
+        found[one] = grade(said, other) if said and other else UNKNOWN
+    return {**found, "address": pair["address"]}
+
+
+def weighed(pair: Record) -> dict[str, Any]:
+    """The grades, their weights and the sum."""
+    found = grades(pair)
+    weights = {one: weight(one, grade, found["name"]) for one, grade in found.items()}
+    beside = {f"{one}_weight": weight for one, weight in weights.items()}
+    return {**found, **beside, "weight": round(sum(weights.values()), 6)}

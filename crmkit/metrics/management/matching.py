@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal
 
@@ -20,24 +20,12 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Estimate, Window, shares
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.management import likeness
-from crmkit.metrics.management.likeness import AGREE, DIFFER, EVIDENCE, NEAR, UNKNOWN, WEIGHTS
-from crmkit.metrics.management.writing import (
-    is_reading,
-    name_parts,
-    plain,
-    plain_email,
-    plain_phone,
-    plain_place,
-    sound,
-)
+from crmkit.metrics.management.likeness import AGREE, DIFFER, EVIDENCE, UNKNOWN, Record
+from crmkit.metrics.management.pairing import COUNTED, FIRST, candidates, opened, two
+from crmkit.metrics.management.writing import plain
 from crmkit.reduction import Rows, Units, one_of, open_rows, summarise
 
-MOST_SHARED = 20  # an address or number of more records is a dummy or the shop's own: it tells nobody apart
-COUNTED = EVIDENCE[:4]  # what `agree` counts
-NEEDS = ("customer_id", "name", "name_kana", "email", "phone", "birth_date", "postal_code", "prefecture", "city")
 HIDDEN = "***"
-FIRST, SECOND = nw.col("customer_id"), nw.col("other_customer_id")
-Record = Mapping[str, Any]
 
 
 def match_customers(
@@ -99,7 +87,7 @@ def match_customers(
     one_of("result", result, ("persons", "pairs"))
     if agree not in (None, 2, 3, 4):
         raise ParameterError("match_agree", value=agree)
-    keyed = _opened(customers, columns)
+    keyed = opened(customers, columns)
     found = _found(keyed, _threshold(threshold), agree)
     if result == "pairs":
         return frames.give_back(frames.same_kind(keyed, found).sort("customer_id", "other_customer_id"))
@@ -136,25 +124,27 @@ def explain_match(
     Examples:
         >>> import pandas as pd
         >>> people = pd.DataFrame({
-        ...     "customer_id": ["1", "2"], "name": ["高橋 遥", "髙橋　遥"], "phone": ["090-0000-1234", "+81 90 0000 1243"],
+        ...     "customer_id": ["1", "2"],
+        ...     "name": ["高橋 遥", "髙橋　遥"],
+        ...     "phone": ["090-0000-1234", "+81 90 0000 1243"],
         ... })
-        >>> explain_match(people, "1", "2").head(3)[["evidence", "grade", "weight", "value"]].values.tolist()
-        [['name', 'agree', 15.0, '***'], ['email', 'unknown', 0.0, None], ['phone', 'near', 6.0, '***']]
-        >>> explain_match(people, "1", "2", personal=True)["other_value"].to_list()
-        ['高橋 遥', None, '09000001243', None, None, None]
+        >>> explain_match(people, "1", "2").loc[[0, 2, 5], ["evidence", "grade", "weight"]].values.tolist()
+        [['name', 'agree', 15.0], ['phone', 'near', 6.0], ['sum', 'no match', 21.0]]
+        >>> explain_match(people, "1", "2")["value"].dropna().to_list()
+        ['***', '***']
+        >>> explain_match(people, "1", "2", personal=True)["value"].dropna().to_list()
+        ['高橋 遥', '09000001234']
     """
     threshold = _threshold(threshold)
-    keyed = _opened(customers, columns)
-    told = _addressed(_both(keyed, _two(keyed, customer_id, other_customer_id)))
+    keyed = opened(customers, columns)
+    told = two(keyed, customer_id, other_customer_id)
     first = frames.rows(told)[0]
-    grades = _grades(first)
-    weights = {one: likeness.weight(one, grades[one], grades["name"]) for one in EVIDENCE}
-    weight = sum(weights.values())
+    weighed = likeness.weighed(first)
     shown = [[_shown(first, one, end, personal) for one in EVIDENCE] + [None] for end in ("", "_2")]
     made = {
         "evidence": [*EVIDENCE, "sum"],
-        "grade": [*grades.values(), "match" if weight >= threshold else "no match"],
-        "weight": [*weights.values(), weight],
+        "grade": [*(weighed[one] for one in EVIDENCE), "match" if weighed["weight"] >= threshold else "no match"],
+        "weight": [*(weighed[f"{one}_weight"] for one in EVIDENCE), weighed["weight"]],
         "value": shown[0],
         "other_value": shown[1],
     }
@@ -259,152 +249,34 @@ def _mapping(native: Any, person: str, columns: Columns) -> Rows:
     return open_rows(native, "customers", needs=needs, rules=rules, key="customer_id", by=person, columns=columns)
 
 
-# --- one writing
-
-
 def _threshold(value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
         raise ParameterError("match_threshold", value=value)
     return float(value)
 
 
-def _opened(customers: Any, columns: Columns) -> Frame:
-    """The records in one writing; says what is left out."""
-    rules = {"no_customer": FIRST.is_null()}
-    opened = open_rows(customers, "customers", needs=NEEDS, rules=rules, key="customer_id", columns=columns)
-    found = set(opened.frame.collect_schema())
-    if sum(bool({one, f"{one}_kana"} & found) for one in COUNTED) < 2:
-        raise ParameterError("match_fields", options=", ".join(COUNTED), found=", ".join(found & set(NEEDS)))
-    opened.units().sums(rows=nw.lit(1.0)).whole()
-    return _comparable(opened.rows(), found)
-
-
-def _comparable(records: Frame, found: set[str]) -> Frame:
-    """What is compared, and what pairs are looked for by; null where the record says nothing, `who` and `day` never.
-
-    `who` is the name in kanji or letters, "/" and the reading; `day` is 19840102 or 0; `name_key` and `kana_key` hold
-    the signs of the name in alphabetical order, whatever comes first.
-    """
-    for column in (one for one in NEEDS if one not in found):
-        records = records.with_columns(nw.lit(None, nw.String()).alias(column))
-    records = _rewritten(records, "name", _name, ("name", "name_key", "_read", "_read_key"))
-    records = _rewritten(records, "name_kana", _reading, ("name_kana", "kana_key"))
-    records = _rewritten(records, "email", lambda said: (plain_email(said),), ("email",))
-    records = _rewritten(records, "phone", lambda said: (plain_phone(said),), ("phone",))
-    records = _rewritten(records, "city", _city, ("city", "place"))
-    for column in ("email", "phone"):
-        records = _told_apart(records, column)
-    kana, kana_key = (_or_else(*pair) for pair in (("name_kana", "_read"), ("kana_key", "_read_key")))
-    born = nw.col("birth_date")
-    day = nw.lit(0)
-    if "birth_date" in found:  # 1900-01-01 and before is what a spreadsheet makes of an empty day
-        parts = [part.fill_null(0).cast(nw.Int64) for part in (born.dt.year(), born.dt.month(), born.dt.day())]
-        whole = parts[0] * 10_000 + parts[1] * 100 + parts[2]
-        day = nw.when(whole > 19_000_101).then(whole).otherwise(nw.lit(0))
-    return records.select(
-        "customer_id",
-        "name_key",
-        "email",
-        "phone",
-        "city",
-        "place",
-        who=nw.concat_str(nw.col("name").fill_null(""), nw.lit("/"), kana.fill_null("")),
-        kana_key=kana_key,
-        day=day.cast(nw.Int64),
-        postal=_postal(nw.col("postal_code")),
-        region=nw.col("prefecture").cast(nw.String).str.slice(0, 2),
-    )
-
-
-def _or_else(one: str, other: str) -> nw.Expr:
-    return nw.when(nw.col(one).is_null()).then(nw.col(other)).otherwise(nw.col(one))
-
-
-def _postal(code: nw.Expr) -> nw.Expr:
-    """Seven digits; a leading 0 that a spreadsheet ate comes back."""
-    text = code.cast(nw.String)
-    for at, wide in enumerate("０１２３４５６７８９"):
-        text = text.str.replace_all(wide, str(at), literal=True)
-    text = text.str.replace_all(r"\.0$", "").str.replace_all("[^0-9]", "")
-    text = nw.when(text.str.len_chars() == 6).then(nw.concat_str(nw.lit("0"), text)).otherwise(text)
-    return nw.when(text.str.len_chars() == 7).then(text)
-
-
-def _name(said: str) -> tuple[str, ...]:
-    parts = name_parts(said)
-    key = "".join(sorted(sound("".join(parts))))
-    shown = " ".join(parts)
-    return ("", "", shown, key) if is_reading("".join(parts)) else (shown, key, "", "")
-
-
-def _reading(said: str) -> tuple[str, str]:
-    parts = name_parts(said)
-    return " ".join(parts), "".join(sorted(sound("".join(parts))))
-
-
-def _city(said: str) -> tuple[str, str]:
-    """The place up to the house number, and with it where there is one."""
-    place = plain_place(said)
-    city = "".join(sign if not sign.isdigit() else " " for sign in place).split(" ")[0]
-    return city, place if city != place else ""
-
-
-def _rewritten(records: Frame, column: str, way: Callable[[str], tuple[str, ...]], names: tuple[str, ...]) -> Frame:
-    """Columns in one writing: worked out once for each distinct text, and joined back."""
-    texts = records.select(_text=nw.col(column).cast(nw.String)).drop_nulls().unique(subset=["_text"])
-    said = frames.fetch(texts)["_text"].to_list()
-    plainly = [(one, way(one)) for one in said]
-    plainly = [(one, short) for one, short in plainly if any(short)]
-    if not plainly:
-        return records.with_columns(nw.lit(None, nw.String()).alias(name) for name in names)
-    made: dict[str, Any] = {
-        f"_new_{name}": [short[at] or None for _, short in plainly] for at, name in enumerate(names)
-    }
-    backend = frames.table(records, {"any": [1]}).implementation
-    small: Any = nw.from_dict(
-        {"_text": [one for one, _ in plainly], **made},
-        schema=dict.fromkeys(("_text", *made), nw.String()),
-        backend=backend,
-    )
-    joined = records.with_columns(_text=nw.col(column).cast(nw.String)).join(
-        frames.same_kind(records, small), on="_text", how="left"
-    )
-    left = [name for name in joined.collect_schema() if name not in (column, "_text", *names)]
-    return joined.select(*left).rename({f"_new_{name}": name for name in names})
-
-
-def _told_apart(records: Frame, column: str) -> Frame:
-    """The column without the values that too many records share."""
-    shared = records.select(column).drop_nulls().group_by(column).agg(n=nw.len())
-    shared = shared.filter(nw.col("n") > MOST_SHARED).select(column, _common=nw.lit(True))
-    joined = records.join(shared, on=column, how="left")
-    return joined.with_columns(nw.when(nw.col("_common").is_null()).then(nw.col(column)).alias(column)).drop("_common")
-
-
-# --- pairs and persons
-
-
 def _found(keyed: Frame, threshold: float, agree: int | None) -> nw.DataFrame[Any]:
     """The pairs that are one person, on the client, and what speaks for it."""
-    small = frames.fetch(_candidates(keyed, threshold, agree))
+    small = frames.fetch(candidates(keyed, threshold, agree))
     told = [dict(zip(small.columns, row, strict=True)) for row in small.iter_rows()]
     ids = ("customer_id", "other_customer_id")
     if agree is not None:
-        kept = [
-            (at, {one: found == AGREE for one, found in grades.items() if one in COUNTED})
-            for at, grades in enumerate(map(_grades, told))
+        counted = ((at, likeness.grades(pair)) for at, pair in enumerate(told))
+        agreed = [
+            (at, {one: grades[one] == AGREE for one in COUNTED})
+            for at, grades in counted
             if _counts(told[at], grades, agree)
         ]
-        return _table(small.select(*ids), kept, dict.fromkeys(COUNTED, nw.Boolean()))
+        return _table(small.select(*ids), agreed, dict.fromkeys(COUNTED, nw.Boolean()))
     kinds: dict[str, Any] = {}
     for one in EVIDENCE:
         kinds |= {one: nw.String(), f"{one}_weight": nw.Float64()}
-    kept = [(at, weighed) for at, weighed in enumerate(map(_weighed, told)) if weighed["weight"] >= threshold]
-    kept = _unambiguous(kept, told)
+    weights = [(at, one) for at, one in enumerate(map(likeness.weighed, told)) if one["weight"] >= threshold]
+    kept = _unambiguous(weights, told)
     return _table(small.select(*ids), kept, kinds | {"weight": nw.Float64()})
 
 
-def _table(ids: nw.DataFrame[Any], kept: list[tuple[int, Record]], kinds: Mapping[str, Any]) -> nw.DataFrame[Any]:
+def _table(ids: nw.DataFrame[Any], kept: Sequence[tuple[int, Record]], kinds: Mapping[str, Any]) -> nw.DataFrame[Any]:
     """The kept pairs with what was found of them beside."""
     picked = ids[[at for at, _ in kept]] if kept else ids.head(0)
     beside = [
@@ -412,139 +284,6 @@ def _table(ids: nw.DataFrame[Any], kept: list[tuple[int, Record]], kinds: Mappin
         for name, kind in kinds.items()
     ]
     return nw.maybe_reset_index(picked).with_columns(*beside)
-
-
-def _candidates(keyed: Frame, threshold: float, agree: int | None) -> Frame:
-    """Pairs that share something and, at best, weigh enough: what the near ones are worth is seen on the client."""
-    blocks = (
-        ("email",), ("phone",), ("name_key", "day"), ("kana_key", "day"), ("name_key", "postal"), ("kana_key", "postal"),
-        ("name_key", "city"), ("kana_key", "city"), ("postal", "day"),
-    )  # fmt: skip
-    if agree is not None:
-        blocks = blocks[:4]
-    pairs = nw.concat([_pairs_by(keyed, on) for on in blocks], how="vertical")
-    told = _addressed(_both(keyed, pairs.unique(subset=["customer_id", "other_customer_id"])))
-    if agree is None:
-        told = told.filter(_at_best() >= threshold)
-    return told.select(
-        "customer_id",
-        "other_customer_id",
-        "who",
-        "who_2",
-        "email",
-        "email_2",
-        "phone",
-        "phone_2",
-        "day",
-        "day_2",
-        "address",
-    )
-
-
-def _pairs_by(keyed: Frame, on: tuple[str, ...]) -> Frame:
-    """The pairs of records that share these values, if not too many do."""
-    known = keyed.filter(nw.col("day") > 0) if "day" in on else keyed
-    known = known.select("customer_id", *on).drop_nulls()
-    sizes = known.group_by(*on).agg(_n=nw.len()).filter((nw.col("_n") > 1) & (nw.col("_n") <= MOST_SHARED))
-    known = known.join(sizes.select(*on), on=list(on), how="inner")
-    other = known.rename({"customer_id": "other_customer_id"})
-    return known.join(other, on=list(on), how="inner").filter(FIRST < SECOND).select("customer_id", "other_customer_id")
-
-
-def _both(keyed: Frame, pairs: Frame) -> Frame:
-    """Pairs with what both records say, the second's under names that end in "_2"."""
-    names = [name for name in keyed.collect_schema() if name != "customer_id"]
-    other = keyed.rename({"customer_id": "other_customer_id", **{name: f"{name}_2" for name in names}})
-    return pairs.join(keyed, on="customer_id", how="inner").join(other, on="other_customer_id", how="inner")
-
-
-def _two(keyed: Frame, one: Any, other: Any) -> Frame:
-    """The pair of two given records."""
-    kind = keyed.collect_schema()["customer_id"]
-    ids = [str(each) if kind == nw.String else each for each in (one, other)]
-    ends = [keyed.filter(FIRST == nw.lit(each)).select("customer_id") for each in ids]
-    pair = ends[0].join(ends[1].rename({"customer_id": "other_customer_id"}), how="cross")
-    got = frames.row(*(end.select(nw.len().alias(f"n{at}")) for at, end in enumerate(ends)))
-    for at, each in enumerate(ids):
-        if not got[f"n{at}"]:
-            raise ParameterError("match_no_record", value=each)
-    return pair
-
-
-def _same(one: str) -> nw.Expr:
-    return (nw.col(one) == nw.col(f"{one}_2")).fill_null(False)
-
-
-def _known(one: str) -> nw.Expr:
-    return ~nw.col(one).is_null() & ~nw.col(f"{one}_2").is_null()
-
-
-def _addressed(pairs: Frame) -> Frame:
-    """Pairs with the grade of the address."""
-    elsewhere = _known("region") & ~_same("region")
-    agrees, near = _same("postal") | _same("place"), _same("city") & ~elsewhere
-    grade = nw.when(_known("postal") | _known("city") | elsewhere).then(nw.lit(DIFFER)).otherwise(nw.lit(UNKNOWN))
-    return pairs.with_columns(
-        nw.col("email", "email_2", "phone", "phone_2").fill_null(""),
-        address=nw.when(agrees).then(nw.lit(AGREE)).otherwise(nw.when(near).then(nw.lit(NEAR)).otherwise(grade)),
-    )
-
-
-def _at_best() -> nw.Expr:
-    """What a pair weighs if all that is not equal is near."""
-    named = (nw.col("who") != "/") & (nw.col("who_2") != "/")
-    alike = _same("who") | _same("name_key") | _same("kana_key")
-    best = (
-        nw.when(named & alike)
-        .then(nw.lit(WEIGHTS["name"][AGREE]))
-        .otherwise(nw.when(named).then(nw.lit(WEIGHTS["name"][NEAR])).otherwise(nw.lit(0.0)))
-    )
-    for one in ("email", "phone"):
-        known = (nw.col(one) != "") & (nw.col(f"{one}_2") != "")
-        unlike = nw.when(known).then(nw.lit(WEIGHTS[one][NEAR])).otherwise(nw.lit(0.0))
-        best = best + nw.when(known & _same(one)).then(nw.lit(WEIGHTS[one][AGREE])).otherwise(unlike)
-    dated = (nw.col("day") > 0) & (nw.col("day_2") > 0)
-    (y, m, d), (y_2, m_2, d_2) = (_parts(nw.col(one)) for one in ("day", "day_2"))
-    equal = [(one == other).cast(nw.Int64) for one, other in ((y, y_2), (m, m_2), (d, d_2))]
-    close = (equal[0] + equal[1] + equal[2] >= 2) | ((y == y_2) & (m == d_2) & (d == m_2))
-    date = WEIGHTS["birth_date"]
-    unlike = (
-        nw.when(dated & close)
-        .then(nw.lit(date[NEAR]))
-        .otherwise(nw.when(dated).then(nw.lit(date[DIFFER])).otherwise(nw.lit(0.0)))
-    )
-    best = best + nw.when(dated & _same("day")).then(nw.lit(date[AGREE])).otherwise(unlike)
-    for grade in (AGREE, NEAR):
-        best = best + nw.when(named & (nw.col("address") == grade)).then(nw.lit(WEIGHTS["address"][grade])).otherwise(
-            nw.lit(0.0)
-        )
-    return best
-
-
-def _parts(day: nw.Expr) -> tuple[nw.Expr, nw.Expr, nw.Expr]:
-    year = day // 10_000
-    rest = day - year * 10_000
-    return year, rest // 100, rest - rest // 100 * 100
-
-
-def _grades(pair: Record) -> dict[str, str]:
-    """The grade of each kind of evidence."""
-    found = {"name": likeness.names(*sorted((pair["who"], pair["who_2"])))}
-    compared: Mapping[str, tuple[str, Callable[..., str]]] = {
-        "email": ("email", likeness.emails), "phone": ("phone", likeness.phones), "birth_date": ("day", likeness.days)
-    }  # fmt: skip
-    for one, (column, grade) in compared.items():
-        said, other = pair[column], pair[f"{column}_2"]
-        found[one] = grade(said, other) if said and other else UNKNOWN
-    return {**found, "address": pair["address"]}
-
-
-def _weighed(pair: Record) -> dict[str, Any]:
-    """The grades, their weights and the sum."""
-    grades = _grades(pair)
-    weights = {one: likeness.weight(one, grade, grades["name"]) for one, grade in grades.items()}
-    beside = {f"{one}_weight": weight for one, weight in weights.items()}
-    return {**grades, **beside, "weight": round(sum(weights.values()), 6)}
 
 
 def _counts(pair: Record, grades: dict[str, str], agree: int) -> bool:
@@ -557,7 +296,7 @@ def _counts(pair: Record, grades: dict[str, str], agree: int) -> bool:
     return sum(grades[one] == AGREE for one in COUNTED) >= agree and grades["birth_date"] in (AGREE, UNKNOWN)
 
 
-def _unambiguous(kept: list[tuple[int, Record]], told: list[dict[str, Any]]) -> list[tuple[int, Record]]:
+def _unambiguous(kept: Sequence[tuple[int, Record]], told: Sequence[Record]) -> Sequence[tuple[int, Record]]:
     """Without the weaker link of a record that fits two people who cannot be the same; without both if equally weak."""
     links: dict[Any, dict[Any, float]] = defaultdict(dict)
     says: dict[Any, tuple[str, int]] = {}

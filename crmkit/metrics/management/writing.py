@@ -11,28 +11,36 @@ import unicodedata
 # The everyday form first, then the forms of family registers, business cards and keyboards. Of those that stand for
 # each other in names (斎 and 斉 are two characters by origin, but are taken for each other at every counter).
 KANJI = (
-    "高髙", "崎﨑嵜碕", "辺邊邉", "斎齋斉齊", "沢澤", "浜濱濵", "広廣", "島嶋嶌", "国國圀", "吉𠮷", "桜櫻", "竜龍", "富冨", "真眞", "恵惠",
-    "徳德", "関關", "滝瀧", "渋澁", "栄榮", "条條", "学學", "静靜", "峰峯", "槙槇", "曽曾", "館舘", "剣劍", "礼禮", "豊豐", "柳栁",
-    "浅淺", "瀬瀨", "寿壽", "実實", "万萬", "弥彌", "稲稻", "塩鹽", "鉄鐵", "芦蘆", "薮藪", "桧檜", "鶴靏", "恒恆", "円圓", "児兒",
-    "来來", "巌巖", "穂穗", "蔵藏", "亀龜", "黒黑", "緒緖", "清淸", "青靑", "郎郞", "為爲", "将將", "荘莊", "薫薰", "蒋蔣", "頼賴",
-    "鴎鷗", "桑桒", "横橫", "戸戶", "仏佛", "気氣", "県縣", "奥奧", "尭堯", "遥遙", "麹麴", "祢禰", "梅楳", "松枩", "野埜", "杉椙",
-    "秋穐", "床牀", "医醫", "検檢", "伝傳", "処處", "会會", "沖冲", "涼凉", "船舩", "淵渕渊", "岳嶽", "諌諫", "与與", "予豫", "双雙",
-    "団團", "壱壹",
+    "高髙", "崎﨑嵜碕", "辺邊邉", "斎齋斉齊", "沢澤", "浜濱濵", "広廣", "島嶋嶌", "国國圀", "吉𠮷", "桜櫻", "竜龍",
+    "富冨", "真眞", "恵惠", "徳德", "関關", "滝瀧", "渋澁", "栄榮", "条條", "学學", "静靜", "峰峯", "槙槇", "曽曾",
+    "館舘", "剣劍", "礼禮", "豊豐", "柳栁", "浅淺", "瀬瀨", "寿壽", "実實", "万萬", "弥彌", "稲稻", "塩鹽", "鉄鐵",
+    "芦蘆", "薮藪", "桧檜", "鶴靏", "恒恆", "円圓", "児兒", "来來", "巌巖", "穂穗", "蔵藏", "亀龜", "黒黑", "緒緖",
+    "清淸", "青靑", "郎郞", "為爲", "将將", "荘莊", "薫薰", "蒋蔣", "頼賴", "鴎鷗", "桑桒", "横橫", "戸戶", "仏佛",
+    "気氣", "県縣", "奥奧", "尭堯", "遥遙", "麹麴", "祢禰", "梅楳", "松枩", "野埜", "杉椙", "秋穐", "床牀", "医醫",
+    "検檢", "伝傳", "処處", "会會", "沖冲", "涼凉", "船舩", "淵渕渊", "岳嶽", "諌諫", "与與", "予豫", "双雙", "団團",
+    "壱壹",
 )  # fmt: skip
 """Groups of kanji that stand for each other in names."""
 
 PREFECTURES = (
-    "北海道 青森県 岩手県 宮城県 秋田県 山形県 福島県 茨城県 栃木県 群馬県 埼玉県 千葉県 東京都 神奈川県 新潟県 富山県 石川県 福井県 \
-山梨県 長野県 岐阜県 静岡県 愛知県 三重県 滋賀県 京都府 大阪府 兵庫県 奈良県 和歌山県 鳥取県 島根県 岡山県 広島県 山口県 徳島県 香川県 愛媛県 高知県 \
-福岡県 佐賀県 長崎県 熊本県 大分県 宮崎県 鹿児島県 沖縄県".split()
-)
+    "北海道", "青森県", "岩手県", "宮城県", "秋田県", "山形県", "福島県", "茨城県", "栃木県", "群馬県", "埼玉県",
+    "千葉県", "東京都", "神奈川県", "新潟県", "富山県", "石川県", "福井県", "山梨県", "長野県", "岐阜県", "静岡県",
+    "愛知県", "三重県", "滋賀県", "京都府", "大阪府", "兵庫県", "奈良県", "和歌山県", "鳥取県", "島根県", "岡山県",
+    "広島県", "山口県", "徳島県", "香川県", "愛媛県", "高知県", "福岡県", "佐賀県", "長崎県", "熊本県", "大分県",
+    "宮崎県", "鹿児島県", "沖縄県",
+)  # fmt: skip
 TAGGED = {  # mailers that deliver name+anything@ to name@; of Gmail's the dots do not count either
     "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com",
     "proton.me", "protonmail.com", "outlook.jp",
 }  # fmt: skip
-ROLES = set("info contact sales support admin office shop mail webmaster postmaster noreply no-reply none test".split())
+ROLES = {
+    "info", "contact", "sales", "support", "admin", "office", "shop", "mail", "webmaster", "postmaster", "noreply",
+    "no-reply", "none", "test",
+}  # fmt: skip
 
-NOBODY = set("テスト ゲスト 匿名 不明 名無シ ナナシ test guest unknown anonymous".split())
+NOBODY = {
+    "テスト", "ゲスト", "匿名", "不明", "名無シ", "ナナシ", "test", "guest", "unknown", "anonymous",
+}  # fmt: skip
 
 _EVERYDAY = str.maketrans({sign: group[0] for group in KANJI for sign in group[1:]})
 _KATAKANA = str.maketrans({chr(code): chr(code + 0x60) for code in range(0x3041, 0x3097)})
@@ -151,8 +159,8 @@ def plain_place(said: str) -> str:
     """City and house number, without the prefecture; 丁目, 番地, 号 and all kinds of hyphens as "-".
 
     Examples:
-        >>> plain_place("東京都渋谷区神南１丁目２番３号"), plain_place("渋谷区神南1-2-3"), plain_place("渋谷区神南一丁目２の３")
-        ('渋谷区神南1-2-3', '渋谷区神南1-2-3', '渋谷区神南1-2-3')
+        >>> plain_place("東京都渋谷区神南１丁目２番３号"), plain_place("渋谷区神南一丁目２の３")
+        ('渋谷区神南1-2-3', '渋谷区神南1-2-3')
     """
     text = "".join(unicodedata.normalize("NFKC", said).casefold().split()).translate(_EVERYDAY)
     text = re.sub(r"^〒?\d{3}-?\d{4}", "", text)
