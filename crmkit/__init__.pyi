@@ -29,6 +29,7 @@ from crmkit.metrics.management.leads import lead_conversion_days as lead_convers
 from crmkit.metrics.management.leads import lead_conversion_rate as lead_conversion_rate
 from crmkit.metrics.management.mailings import email_metrics as email_metrics
 from crmkit.metrics.management.matching import duplicate_rate as duplicate_rate
+from crmkit.metrics.management.matching import explain_match as explain_match
 from crmkit.metrics.management.matching import match_customers as match_customers
 from crmkit.metrics.management.matching import match_precision_recall as match_precision_recall
 from crmkit.metrics.management.offers import association_lift as association_lift

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import lab as driver
@@ -106,6 +107,43 @@ def test_the_result_stays_locked_until_it_is_predicted_or_skipped(lesson: driver
     page.wait_for_timeout(1500)
     assert driver.summary(page) == locked
     driver.unlock(page)
+
+
+OWN_DATA = "16_your_own_data"
+SET_FILE = """file => {
+    const cells = jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
+    const cell = [...cells].find(one => one.getSource().includes('MY_FILE = None'));
+    cell.setSource(cell.getSource().replace('MY_FILE = None', `MY_FILE = ${JSON.stringify(file)}`));
+}"""
+
+
+def test_a_file_of_ones_own_goes_from_its_path_to_a_report(browser: Browser, lab: driver.Lab, tmp_path: Path) -> None:
+    """Lesson 16: try a wrong column, put a path in, run all, and read the report's chapters."""
+    visits = [
+        "会員番号,来店日,お会計",
+        *(f"K{n % 40},2025年{n % 12 + 1}月{n % 27 + 1}日,{3000 + n}円" for n in range(400)),
+    ]
+    (tmp_path / "my_shop.csv").write_bytes("\r\n".join(visits).encode("cp932"))
+    with driver.visit(browser, lab.lesson(OWN_DATA), lab.language) as seen:
+        page = seen.page
+        driver.open_lesson(page)
+        driver.unlock(page)
+        right = driver.summary(page)
+        page.locator(".crmkit-explorer select").nth(1).select_option(index=1)
+        driver.wait_for_another_summary(page, right)
+        page.wait_for_timeout(1000)
+        _screenshot(page, lab, "own_data_wrong_column")
+        page.evaluate(SET_FILE, str(tmp_path / "my_shop.csv"))
+        page.evaluate(driver.RUN_ALL, driver.KERNEL_MS)
+        written = page.evaluate("""() => [...jupyterapp.shell.currentWidget.content.model.sharedModel.cells]
+            .filter(cell => cell.cell_type === 'code').map(cell => JSON.stringify(cell.getOutputs())).join(' ')""")
+        assert "my_shop.csv" in written
+        assert "2025-01-01" in written
+        assert {"ja": "データの状態", "en": "Health of the data"}[lab.language] in written
+        page.locator("text=my_shop.csv").first.scroll_into_view_if_needed()
+        _screenshot(page, lab, "own_data_account")
+        assert page.evaluate(driver.CELL_ERRORS) == []
+        _assert_clean(seen)
 
 
 def test_every_picture_says_in_words_what_it_shows(lesson: driver.Visit) -> None:

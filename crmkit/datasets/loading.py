@@ -264,19 +264,23 @@ def _own_names(
 
 def _check_names(tables: object, columns: object) -> None:
     """Refuse what names nothing where names of tables, columns and headers are due."""
-    flat = columns if isinstance(columns, Mapping) else {}
-    nested = [inner for inner in flat.values() if isinstance(inner, Mapping)]
-    for parameter, given, empty in [
-        ("tables", tables, ()), ("columns", columns, (None, Mapping)), *(("columns", inner, (None,)) for inner in nested)
-    ]:  # fmt: skip
-        if given is None or isinstance(given, str) or (parameter == "columns" and isinstance(given, os.PathLike)):
-            continue
-        if not isinstance(given, Mapping):
-            raise ParameterError("no_names", parameter=parameter, found=type(given).__name__)
-        for name, own in given.items():
-            known = isinstance(own, str) or (own is None and None in empty) or (isinstance(own, Mapping) and Mapping in empty)
-            if not (isinstance(name, str) and known):
-                raise ParameterError("no_names", parameter=parameter, found=f"{name!r}: {own!r}")
+    _check_each("tables", tables, str)
+    if isinstance(columns, os.PathLike):
+        return
+    _check_each("columns", columns, str | Mapping | None)
+    for inner in columns.values() if isinstance(columns, Mapping) else ():
+        if isinstance(inner, Mapping):
+            _check_each("columns", inner, str | None)
+
+
+def _check_each(parameter: str, given: object, kind: Any) -> None:
+    if given is None or isinstance(given, str):
+        return
+    if not isinstance(given, Mapping):
+        raise ParameterError("no_names", parameter=parameter, found=type(given).__name__)
+    for name, own in given.items():
+        if not (isinstance(name, str) and isinstance(own, kind)):
+            raise ParameterError("no_names", parameter=parameter, found=f"{name!r}: {own!r}")
 
 
 def _shipped() -> Path:
