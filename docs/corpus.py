@@ -28,9 +28,11 @@ HEAD = """<!-- Made by docs/corpus.py: do not edit. -->
 (`tests/test_corpus.py`) make each of them and hold crmkit to it: nothing but its own errors and warnings comes out,
 every row is accounted for, the source stays as it was, and nobody's name, address or number is in a message.
 
-壊れているもの、悪意のあるもの、ただ変わっているものなど、{count}個の元データと、それぞれに対する `crmkit.load` の答えです。
-テスト（`tests/test_corpus.py`）はすべてを実際に作って確かめます。crmkit 自身のエラーと警告しか出ないこと、どの行の行方も分かること、
-元のデータが変わらないこと、個人の名前や連絡先がメッセージに出ないことです。
+壊れているもの、悪意のあるもの、ただ変わっているものなど、
+{count}個の元データと、それぞれに対する `crmkit.load` の答えです。
+テスト（`tests/test_corpus.py`）がすべてを実際に作り、次のことを確かめています。
+crmkit 自身のエラーと警告しか出ないこと、どの行の行方も分かること、
+元のデータが変わらないこと、個人の名前や連絡先がメッセージに出ないこと。
 
 | case | what is wrong / どこがおかしいか | crmkit says | crmkit の答え |
 | --- | --- | --- | --- |

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from crmkit.datasets import databases, files, load, source
-from crmkit.errors import UnreadableFile
+from crmkit.errors import ParameterError, UnreadableFile
 from crmkit.texts import LANGUAGES, in_language
 from tests.corpus import CASES, Case, Loads, Outcome, Refuses, tried
-from tests.corpus.case import PERSONAL
+from tests.corpus.case import PERSONAL, put, sheet
 from tests.corpus.databases import ducks, sqlite
 
 
@@ -160,6 +160,20 @@ def test_what_would_fill_the_memory_is_refused_before_it_has(make, tmp_path, mon
         with in_language(code):
             assert "shop." in str(caught.value)
             assert "{" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"columns": {"customer_id": True}}, {"columns": {"orders": {"customer_id": 3}}}, {"columns": ["x"]},
+     {"columns": {1: "x"}}, {"tables": {"orders": None}}, {"tables": 3}],
+)  # fmt: skip
+def test_what_names_nothing_is_refused(how, tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        load(put(sheet())(tmp_path), **how)
+    assert caught.value.reason == "no_names"
+    for code in LANGUAGES:
+        with in_language(code):
+            assert f"{next(iter(how))}=" in str(caught.value)
 
 
 def test_memory_is_what_the_machine_has_or_a_usual_size(monkeypatch):

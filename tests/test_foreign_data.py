@@ -1,11 +1,8 @@
 """Tables that we did not make, loaded by their path alone, and compared with plain pandas on the same files.
 
-The data, each inside the wheel of a development dependency that is installed for its data and never imported:
-
-- `lifetimes` (MIT licence): the purchases of CDNOW, a record shop, 1997-01 to 1998-06 (Fader and Hardie), and a small
-  list of transactions; its files of counts and donations are no rows of ours.
-- `lifelines` (MIT licence), where it is installed: survival times, which are no rows of ours either, and must be
-  refused rather than guessed at.
+The data come inside the wheel of `lifetimes` (MIT licence), a development dependency that is never imported: the
+purchases of CDNOW, a record shop, 1997-01 to 1998-06 (Fader and Hardie), and a small list of transactions. Its files of
+counts and donations are no rows of ours, and must be refused, not guessed at.
 """
 
 from __future__ import annotations
@@ -48,20 +45,15 @@ def same(crm, original: pd.DataFrame) -> None:
     assert crm.orders["net_amount"].to_list() == pytest.approx(original["dollars"].to_list())
 
 
-COLUMNS = {"net_amount": "dollars"}  # what "dollars" counts, no name tells
-
-
 def test_cdnow_by_its_path_alone(original):
     outcome = loaded(cdnow_csv())
     assert outcome.crm is not None, outcome.error
-    assert (len(outcome.crm.orders), outcome.crm.orders["customer_id"].nunique()) == (ORDERS, CUSTOMERS)
-    assert outcome.crm.orders["ordered_at"].to_list() == original["date"].to_list()
-    assert set(outcome.crm.orders.columns) == {"order_id", "customer_id", "ordered_at"}
-    assert "units, dollars" in outcome.crm.report()
+    same(outcome.crm, original)
+    assert "units" in outcome.crm.report().splitlines()[-1]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "gz", "sqlite", "frame", "folder", "cp932"])
-def test_cdnow_with_one_name_told(original, form, tmp_path):
+def test_cdnow_in_every_form(original, form, tmp_path):
     source = cdnow_csv()
     if form == "parquet":
         source = cdnow_parquet()
@@ -81,7 +73,7 @@ def test_cdnow_with_one_name_told(original, form, tmp_path):
         source = tmp_path / "orders.csv"
         text = cdnow_csv().read_text(encoding="ascii").replace("customer,date", "顧客番号,購入日")
         source.write_bytes(text.encode("cp932"))
-    same(load(source, columns=COLUMNS), original)
+    same(load(source), original)
 
 
 def test_transactions_whose_columns_are_called_id_and_date():

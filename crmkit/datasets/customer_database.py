@@ -135,6 +135,9 @@ class CustomerDatabase:
     def customer(self, customer_id: str) -> CustomerView:
         """Everything about one customer: the record, and all rows of other tables that are theirs.
 
+        Args:
+            customer_id: The customer's id.
+
         Returns:
             A `CustomerView`: `view.record`, `view.orders` and so on.
 

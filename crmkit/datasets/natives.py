@@ -77,7 +77,12 @@ def _column(values: Any) -> pa.ChunkedArray:
     try:
         column = pa.array(values, from_pandas=True)
         return plain(column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ArithmeticError, UnicodeEncodeError):
+    except (
+        pa.ArrowNotImplementedError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+    ):  # Arrow's own are kinds of the last two
         return _from_cells(values)
 
 

@@ -92,7 +92,14 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return column.cast(pa.string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.chunked_array([pa.array([str(value) for value in column.to_pylist()], pa.string())])
+        return pa.chunked_array([pa.array([_shown(value) for value in column], pa.string())])
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return str(value.as_py())
+    except UnicodeDecodeError:  # text inside a list or a record, which Arrow does not check
+        return "?"
 
 
 def _no_faults(column: pa.ChunkedArray) -> np.ndarray:

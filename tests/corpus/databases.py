@@ -118,7 +118,8 @@ CASES = (
         "画像の列や Shift_JIS の文字がある",
         sqlite(
             ORDERS
-            + "ALTER TABLE orders ADD picture; UPDATE orders SET picture = x'89504e47', name = CAST(x'8e529363' AS TEXT)"
+            + "ALTER TABLE orders ADD picture; "
+            + "UPDATE orders SET picture = x'89504e47', name = CAST(x'8e529363' AS TEXT)"
         ),
         TWO,
     ),

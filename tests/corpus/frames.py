@@ -159,6 +159,27 @@ CASES = (
         THREE,
     ),
     Case(
+        "frame_nan_that_refuses",
+        "a decimal NaN that cannot even be compared, beside words",
+        "比べることもできない NaN（小数型）が、言葉と混ざっている",
+        given(lambda: frame(net_amount=[decimal.Decimal("sNaN"), "1", 2])),
+        Loads({"orders": (3, 0)}, {"no_amount": 1}),
+    ),
+    Case(
+        "frame_infinite_decimals",
+        "an infinite decimal",
+        "無限大の小数",
+        given(lambda: frame(net_amount=[decimal.Decimal("Infinity"), decimal.Decimal(1), decimal.Decimal(2)])),
+        Loads({"orders": (2, 1)}, {"unreadable_number": 1}),
+    ),
+    Case(
+        "frame_half_letter_header",
+        "half a letter for a column name",
+        "列名が文字の片割れ",
+        given(lambda: frame(**{"\ud800": [1, 2, 3]})),
+        THREE,
+    ),
+    Case(
         "frame_nested",
         "lists where amounts are due",
         "金額の列にリストが入っている",

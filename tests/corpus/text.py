@@ -189,6 +189,13 @@ SHAPES = (
         Refuses(UnreadableFile, "header_twice", ("shop.csv", "金額", "2")),
     ),
     Case(
+        "notes_twice",
+        "two columns of the same name that no table needs",
+        "どの表にも要らない、同じ名前の列が2つある",
+        put(HEAD.replace("氏名", "メモ,メモ") + "1,A,x,y,2024-04-01,4400\n"),
+        Loads({"orders": (1, 0)}),
+    ),
+    Case(
         "headers_missing",
         "some columns have no header",
         "見出しのない列がある",

@@ -318,6 +318,16 @@ AMOUNTS = (
         Loads({"orders": (3, 1)}, {"negative_net": 1}, see=paid(1000, 900, 950)),
     ),
     Case(
+        "endless_counts",
+        "line numbers beyond what a whole number can hold",
+        "整数で表せない大きさの明細番号",
+        put(
+            "注文番号,明細番号,商品番号,数量\n1,1,A,1\n1,1E+308,A,1\n1,99999999999999999999,B,1\n2,1,B,2\n2,2,C,1\n",
+            "order_items.csv",
+        ),
+        Loads({"order_items": (3, 2)}, {"unreadable_number": 2}),
+    ),
+    Case(
         "flags",
         "yes and no in nine ways, and once neither",
         "「はい・いいえ」が何通りも、どちらでもないものも1つ",
