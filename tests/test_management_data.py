@@ -129,7 +129,7 @@ def test_records_are_one_person_whatever_the_writing(engine, people):
     assert found["records"].to_list() == [2, 2, 2, 2, 1]
     if engine.name == "pyspark":  # it plans the same joins once more for each
         return
-    pairs = engine.back(match_customers(people, result="pairs"))
+    pairs = engine.back(match_customers(people, agree=2, result="pairs"))
     assert pairs.to_dict("list") == {
         "customer_id": ["1", "3"],
         "other_customer_id": ["2", "4"],

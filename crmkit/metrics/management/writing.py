@@ -51,7 +51,7 @@ _ROWS = (
 )  # fmt: skip
 _LONG = {first + vowel: first + "ー" for row, vowels in _ROWS for first in row for vowel in vowels}
 _APART = re.compile(r"[\s・,，、/]+")
-_MARKS = re.compile(r"[.'’`´\-‐‑–—−]+")
+_MARKS = re.compile(r"[.'’`´\u0300-\u036f\-‐‑–—−]+")
 _DASH_AFTER_KANA = re.compile(r"(?<=[ァ-ヺ])[-‐‑–—−]")
 _COMPANY = re.compile(
     r"株式会社|有限会社|合同会社|合資会社|合名会社|一般社団法人|一般財団法人|\((?:株|有|合|資|名|同|社|財)\)"
