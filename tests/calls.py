@@ -84,7 +84,7 @@ CALLS: dict[str, Call] = {
     "validate_tables": lambda t: crmkit.validate_tables(t, every=True),
     "match_customers": lambda t: crmkit.match_customers(t["customers"]),
     "duplicate_rate": lambda t: crmkit.duplicate_rate(crmkit.match_customers(t["customers"])),
-    "explain_match": lambda t: crmkit.explain_match(t["customers"], "C000000100", "C000000200"),
+    "explain_match": lambda t: crmkit.explain_match(t["customers"], "C000000200", "C000000300"),
     "match_precision_recall": lambda t: crmkit.match_precision_recall(
         crmkit.match_customers(t["customers"]), crmkit.match_customers(t["customers"], agree=3)
     ),

@@ -19,7 +19,8 @@ EXPORTS = {
     "cash_register": (
         {"会員番号": "A", "来店日": DAY, "お買い上げ金額（税抜）": "4,400円", "担当スタッフ": "佐藤", "伝票番号": "1"},
         "orders",
-        {"customer_id": "会員番号", "ordered_at": "来店日", "net_amount": "お買い上げ金額（税抜）", "order_id": "伝票番号",
+        {"customer_id": "会員番号", "ordered_at": "来店日", "net_amount": "お買い上げ金額（税抜）",
+         "order_id": "伝票番号",
          "staff_id": "担当スタッフ"},
     ),
     "members": (
@@ -30,7 +31,8 @@ EXPORTS = {
          "prefecture": "都道府県", "birth_date": "生年月日", "registered_at": "登録日", "email_opt_in": "メルマガ希望"},
     ),
     "inquiries": (
-        {"問い合わせ番号": "1", "お問い合わせ日時": AT, "お客様番号": "A", "種別": "苦情", "対応状況": "対応中", "優先度": "高"},
+        {"問い合わせ番号": "1", "お問い合わせ日時": AT, "お客様番号": "A", "種別": "苦情",
+         "対応状況": "対応中", "優先度": "高"},
         "tickets",
         {"ticket_id": "問い合わせ番号", "created_at": "お問い合わせ日時", "customer_id": "お客様番号", "kind": "種別",
          "status": "対応状況", "priority": "優先度"},
