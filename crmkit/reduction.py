@@ -1,7 +1,7 @@
 """From units to figures: what a metric asks of the big table is sums and a few order statistics.
 
 `summarise` and `middle` make figures of them, for the whole table or for groups alike; the other functions read the
-parameters that metrics have in common. What opens tables (`crmkit.rows`) can be had from here too.
+parameters that metrics have in common.
 """
 
 from __future__ import annotations
@@ -17,55 +17,12 @@ from crmkit import frames
 from crmkit.errors import CrmkitWarning, ParameterError
 from crmkit.estimate import Definition, Figures, Sums, Window, means
 from crmkit.frames import Frame
-from crmkit.rows import (
-    AT,
-    KEPT,
-    History,
-    Moments,
-    Part,
-    Rows,
-    Tally,
-    Units,
-    day_after_last,
-    once,
-    open_orders,
-    open_rows,
-    open_subscriptions,
-    warn,
-    without_repeats,
-)
+from crmkit.rows import Part, Units
 from crmkit.spread import spread
 
 MOST_DAYS = 36_500
 RESULT_COLUMNS = ("value", "low", "high", "n", "numerator", "denominator", "rows_left_out")
 STATISTICS = ("median", "p90", "mean")
-
-__all__ = [
-    "AT",
-    "KEPT",
-    "RESULT_COLUMNS",
-    "STATISTICS",
-    "History",
-    "Moments",
-    "Part",
-    "Rows",
-    "Tally",
-    "Units",
-    "day_after_last",
-    "middle",
-    "needed",
-    "once",
-    "one_of",
-    "open_orders",
-    "open_rows",
-    "open_subscriptions",
-    "summarise",
-    "time_window",
-    "warn",
-    "whole_number",
-    "within",
-    "without_repeats",
-]
 
 
 def summarise(

@@ -23,7 +23,7 @@ MOST_ROWS = {
     "backlog_by_day": 600,  # one per day, twice
     "referral_graph": 400,  # the lines between customers, twice a round
     "clv_btyd": 1_200,  # unlike histories (how often, how lately, how long)
-    **dict.fromkeys(("duplicate_rate", "explain_match", "match_customers"), 1_800),  # unlike spellings: engines cannot normalise text
+    **dict.fromkeys(("duplicate_rate", "explain_match", "match_customers"), 1_800),  # engines cannot normalise text
     "match_precision_recall": 3_600,
 }
 FIGURES = ("value", "low", "high", "n", "numerator", "denominator")

@@ -11,7 +11,8 @@ from crmkit import frames
 from crmkit.errors import MissingColumn, ParameterError
 from crmkit.estimate import Definition, Window, shares
 from crmkit.frames import Frame
-from crmkit.reduction import Rows, summarise
+from crmkit.reduction import summarise
+from crmkit.rows import Rows
 
 Conditions = Mapping[str, Any]
 

@@ -15,7 +15,8 @@ from crmkit.models import btyd
 from crmkit.models.btyd import NAMES, SHIFT, Histories, MeanLoss
 from crmkit.models.fitting import FEWEST, FEWEST_AGAIN, LOG, LOGIT, Fitted, Maximum, Numbers, Shape, maximise, with_ends
 from crmkit.models.summary import HISTORY, Summary, UnitWord, a_summary
-from crmkit.reduction import warn, whole_number
+from crmkit.reduction import whole_number
+from crmkit.rows import warn
 
 NOBODY = Histories(*[np.zeros(0)] * 4)
 STARTS = ((0.5, 1.0, 1.0, 2.0), (2.0, 4.0, 0.3, 5.0))

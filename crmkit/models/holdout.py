@@ -16,7 +16,8 @@ from crmkit.intervals import z
 from crmkit.models.buying import BuyingModel, span
 from crmkit.models.fitting import slopes
 from crmkit.models.summary import UNITS, Summary, a_summary
-from crmkit.reduction import AT, day_after_last, open_orders, warn, whole_number
+from crmkit.reduction import whole_number
+from crmkit.rows import AT, day_after_last, open_orders, warn
 
 
 def calibration(

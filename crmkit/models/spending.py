@@ -13,7 +13,7 @@ from crmkit.errors import CannotFit, CrmkitWarning, DoubtfulFit, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Window
 from crmkit.models.fitting import FEWEST_AGAIN, LOG, Fitted, Maximum, Numbers, maximise, with_ends
 from crmkit.models.summary import Summary, a_summary
-from crmkit.reduction import warn
+from crmkit.rows import warn
 
 X, Z = nw.col("frequency"), nw.col("monetary")
 STARTS = ((4.0, 4.0, 1.0), (1.0, 2.0, 2.0))

@@ -14,7 +14,8 @@ from crmkit import frames
 from crmkit.errors import CannotFit, CrmkitWarning, MissingColumn, ParameterError, WrongType
 from crmkit.frames import Columns, Frame
 from crmkit.models.btyd import Histories
-from crmkit.reduction import AT, History, day_after_last, one_of, open_orders
+from crmkit.reduction import one_of
+from crmkit.rows import AT, History, day_after_last, open_orders
 from crmkit.texts import text
 
 UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}

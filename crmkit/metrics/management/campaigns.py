@@ -31,15 +31,8 @@ from crmkit.metrics.management.holdout import (
     trial_of,
 )
 from crmkit.metrics.management.own import all_known, named, there
-from crmkit.reduction import (
-    RESULT_COLUMNS,
-    History,
-    once,
-    one_of,
-    open_orders,
-    open_rows,
-    whole_number,
-)
+from crmkit.reduction import RESULT_COLUMNS, one_of, whole_number
+from crmkit.rows import History, once, open_orders, open_rows
 
 When = Any
 About = tuple[Mapping[str, int], tuple[CrmkitWarning, ...]]

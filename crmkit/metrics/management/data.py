@@ -13,7 +13,8 @@ from crmkit.errors import ColumnError, MissingColumn, ParameterError
 from crmkit.estimate import Definition, shares
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.management.own import there
-from crmkit.reduction import open_rows, summarise, time_window
+from crmkit.reduction import summarise, time_window
+from crmkit.rows import open_rows
 from crmkit.schema import EARLIEST_YEAR, ORDER, Column
 
 When = Any

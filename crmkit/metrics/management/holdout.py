@@ -16,7 +16,7 @@ from crmkit.errors import AmbiguousFigure, CrmkitWarning, RowsLeftOut
 from crmkit.estimate import Figures, Numbers
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.management.own import named, there
-from crmkit.reduction import AT, History, Rows, day_after_last, open_rows, warn
+from crmkit.rows import AT, History, Rows, day_after_last, open_rows, warn
 
 START, CUSTOMER, CAMPAIGN = nw.col("begun"), nw.col("customer_id"), nw.col("campaign_id")
 SPREAD_DAYS = 7  # a campaign whose mails go out over more days has no one start that its hold-out shares

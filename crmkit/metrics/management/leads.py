@@ -20,7 +20,8 @@ from crmkit.estimate import Definition, shares
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import wilson
 from crmkit.metrics.management.own import there
-from crmkit.reduction import Rows, middle, open_rows, summarise, time_window, whole_number, within
+from crmkit.reduction import middle, summarise, time_window, whole_number, within
+from crmkit.rows import Rows, open_rows
 
 When = Any
 CREATED, CONVERTED, CONTACTED = nw.col("created_at"), nw.col("converted_at"), nw.col("first_contacted_at")

@@ -13,19 +13,8 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, shares
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.management.own import there
-from crmkit.reduction import (
-    AT,
-    RESULT_COLUMNS,
-    Part,
-    Rows,
-    Units,
-    day_after_last,
-    open_orders,
-    open_rows,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import RESULT_COLUMNS, time_window, whole_number, within
+from crmkit.rows import AT, Part, Rows, Units, day_after_last, open_orders, open_rows
 
 When = Any
 SENT, DELIVERED = nw.col("sent_at"), nw.col("delivered_at")

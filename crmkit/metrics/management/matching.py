@@ -23,7 +23,8 @@ from crmkit.metrics.management import likeness
 from crmkit.metrics.management.likeness import AGREE, DIFFER, EVIDENCE, UNKNOWN, Record
 from crmkit.metrics.management.pairing import COUNTED, FIRST, candidates, opened, two
 from crmkit.metrics.management.writing import plain
-from crmkit.reduction import Rows, Units, one_of, open_rows, summarise
+from crmkit.reduction import one_of, summarise
+from crmkit.rows import Rows, Units, open_rows
 
 HIDDEN = "***"
 

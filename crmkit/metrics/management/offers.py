@@ -14,18 +14,8 @@ from crmkit.estimate import Definition, shares
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import z
 from crmkit.metrics.management.own import all_known, named, there
-from crmkit.reduction import (
-    AT,
-    History,
-    Units,
-    needed,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    warn,
-    within,
-)
+from crmkit.reduction import needed, summarise, time_window, within
+from crmkit.rows import AT, History, Units, open_orders, open_rows, warn
 
 When = Any
 Counts = NDArray[np.float64]

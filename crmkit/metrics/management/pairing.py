@@ -12,7 +12,7 @@ from crmkit.errors import ParameterError
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.management.likeness import AGREE, DIFFER, EVIDENCE, NEAR, UNKNOWN, WEIGHTS
 from crmkit.metrics.management.writing import is_reading, name_parts, plain_email, plain_phone, plain_place, sound
-from crmkit.reduction import open_rows
+from crmkit.rows import open_rows
 
 MOST_SHARED = 20  # an address or number of more records is a dummy or the shop's own: it tells nobody apart
 COUNTED = EVIDENCE[:4]  # what is needed two kinds of, and what `agree` counts

@@ -14,7 +14,8 @@ from crmkit.estimate import Definition, Estimate, Figures, Window
 from crmkit.frames import Columns, Frame
 from crmkit.intervals import wilson
 from crmkit.metrics.management.own import there
-from crmkit.reduction import Rows, open_rows, whole_number
+from crmkit.reduction import whole_number
+from crmkit.rows import Rows, open_rows
 
 SCORE, RESPONDED = nw.col("score"), nw.col("responded")
 

@@ -12,7 +12,8 @@ from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import Window
 from crmkit.frames import Columns
-from crmkit.reduction import Units, open_rows, within
+from crmkit.reduction import within
+from crmkit.rows import Units, open_rows
 
 KINDS = schema.TABLES["survey_responses"]["kind"].allowed
 SCOPES = schema.TABLES["survey_responses"]["scope"].allowed

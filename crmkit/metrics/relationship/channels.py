@@ -24,7 +24,8 @@ from crmkit.metrics.relationship.together import (
     same_ids,
     stacked,
 )
-from crmkit.reduction import AT, History, Part, Units, open_orders, time_window, whole_number, within
+from crmkit.reduction import time_window, whole_number, within
+from crmkit.rows import AT, History, Part, Units, open_orders
 
 When = Any
 ONLINE, OFFLINE = ("web", "app", "email", "chat", "sns"), ("store", "phone", "postal")

@@ -18,19 +18,8 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Window
 from crmkit.frames import Columns, Frame, Names, columns_of
 from crmkit.metrics.relationship.value import Number, joined, of_figures
-from crmkit.reduction import (
-    AT,
-    Moments,
-    Rows,
-    Units,
-    one_of,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Moments, Rows, Units, open_orders, open_rows
 
 When = str | datetime
 PURPOSE, CATEGORY, CHANNEL = (nw.col(name) for name in ("purpose", "category", "channel"))

@@ -18,21 +18,8 @@ from crmkit.errors import AmbiguousFigure
 from crmkit.estimate import Definition, Figures, Sums, Window, counts, shares
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.relationship.sales import with_home
-from crmkit.reduction import (
-    AT,
-    History,
-    Units,
-    day_after_last,
-    middle,
-    needed,
-    one_of,
-    open_orders,
-    summarise,
-    time_window,
-    warn,
-    whole_number,
-    within,
-)
+from crmkit.reduction import middle, needed, one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, History, Units, day_after_last, open_orders, warn
 
 When = str | datetime
 Statistic = Literal["median", "p90", "mean"]

@@ -18,7 +18,8 @@ from crmkit.errors import ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, Figures, Numbers, Sums, means
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.relationship.answers import KINDS, SCORE, one_scale, open_answers
-from crmkit.reduction import Rows, Units, one_of, summarise, time_window, warn, whole_number
+from crmkit.reduction import one_of, summarise, time_window, whole_number
+from crmkit.rows import Rows, Units, warn
 
 When = Any
 KIND, DRIVER, WHO = nw.col("kind"), nw.col("driver"), nw.col("customer_id")

@@ -27,14 +27,8 @@ from crmkit.metrics.relationship.together import (
     stacked,
     tell,
 )
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    open_orders,
-    whole_number,
-    within,
-)
+from crmkit.reduction import whole_number, within
+from crmkit.rows import AT, Rows, Units, open_orders
 
 When = Any
 Tables = Any

@@ -15,7 +15,7 @@ from crmkit.errors import AmbiguousFigure, RowsLeftOut
 from crmkit.frames import Columns, Frame, Names
 from crmkit.metrics.relationship.referrals import INVITED, open_referrals
 from crmkit.metrics.relationship.together import as_text, by_table, tell
-from crmkit.reduction import Rows, open_orders, warn
+from crmkit.rows import Rows, open_orders, warn
 
 UP, ID = nw.col("up"), nw.col("customer_id")
 

@@ -13,7 +13,8 @@ from crmkit import frames, schema
 from crmkit.errors import ParameterError
 from crmkit.estimate import means
 from crmkit.frames import Columns, Frame
-from crmkit.reduction import open_rows, time_window, within
+from crmkit.reduction import time_window, within
+from crmkit.rows import open_rows
 
 When = Any
 OCCURRED, IMPRESSION = nw.col("occurred_at"), nw.col("impression")

@@ -18,19 +18,8 @@ from crmkit.estimate import Definition, Figures, Sums, Window, shares
 from crmkit.frames import Columns, Frame, Names
 from crmkit.intervals import t_quantile, wilson
 from crmkit.metrics.relationship.together import by_table, figure_of, same_ids
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    needed,
-    one_of,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import needed, one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Rows, Units, open_orders, open_rows
 
 When = Any
 INVITED, BOUGHT = nw.col("invited_at"), nw.col("first_order_at")

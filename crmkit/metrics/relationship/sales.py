@@ -19,20 +19,8 @@ from crmkit import frames
 from crmkit.errors import AmbiguousFigure
 from crmkit.estimate import Definition, Figures, Sums, Window, means, ratios, totals
 from crmkit.frames import Columns, Frame
-from crmkit.reduction import (
-    AT,
-    KEPT,
-    History,
-    Rows,
-    Units,
-    one_of,
-    open_orders,
-    summarise,
-    time_window,
-    warn,
-    within,
-    without_repeats,
-)
+from crmkit.reduction import one_of, summarise, time_window, within
+from crmkit.rows import AT, KEPT, History, Rows, Units, open_orders, warn, without_repeats
 
 When = str | datetime
 NET, REFUND, DAY = nw.col("net_amount"), nw.col("refund_amount"), nw.col("day")

@@ -20,7 +20,8 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import Definition, Figures, Numbers, Sums, bare, means, shares
 from crmkit.frames import Columns
 from crmkit.metrics.relationship.answers import HIGH, KINDS, LOW, SCOPES, SCORE, hold_to_scale, one_scale, open_answers
-from crmkit.reduction import one_of, open_rows, summarise, time_window, within
+from crmkit.reduction import one_of, summarise, time_window, within
+from crmkit.rows import open_rows
 
 When = Any
 POINTS = (1, 2, 3, 4, 5)  # of CSAT

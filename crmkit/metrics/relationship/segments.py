@@ -19,7 +19,8 @@ from crmkit.errors import ParameterError
 from crmkit.estimate import shares
 from crmkit.frames import Columns, Frame
 from crmkit.metrics.relationship.sales import NET, REFUND, open_named_sales, with_home
-from crmkit.reduction import AT, History, day_after_last, open_rows, time_window, within
+from crmkit.reduction import time_window, within
+from crmkit.rows import AT, History, day_after_last, open_rows
 
 When = str | datetime
 SCORES, DECILES = 5, 10

@@ -11,7 +11,8 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window
 from crmkit.frames import Columns, Frame, Names, columns_of
-from crmkit.reduction import History, Part, Rows, day_after_last, open_rows, summarise
+from crmkit.reduction import summarise
+from crmkit.rows import History, Part, Rows, day_after_last, open_rows
 
 
 def by_table(columns: Names, *tables: str) -> dict[str, Columns]:

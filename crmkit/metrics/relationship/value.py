@@ -18,20 +18,8 @@ from crmkit import frames
 from crmkit.errors import CrmkitWarning, ParameterError, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Sums, Window, means
 from crmkit.frames import Columns, Frame, Names, columns_of
-from crmkit.reduction import (
-    AT,
-    KEPT,
-    History,
-    Units,
-    needed,
-    one_of,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    warn,
-    without_repeats,
-)
+from crmkit.reduction import needed, one_of, summarise, time_window
+from crmkit.rows import AT, KEPT, History, Units, open_orders, open_rows, warn, without_repeats
 
 When = str | datetime
 Number = float | Estimate

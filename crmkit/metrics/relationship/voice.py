@@ -18,19 +18,8 @@ from crmkit.estimate import Definition, Figures, Numbers, Sums, Window, means, s
 from crmkit.frames import Columns, Names
 from crmkit.intervals import z
 from crmkit.metrics.relationship.together import by_table, figure_of, same_ids
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    middle,
-    one_of,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import middle, one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Rows, Units, open_orders, open_rows
 
 When = Any
 Sources = str | Sequence[str] | None

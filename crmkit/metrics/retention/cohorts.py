@@ -11,7 +11,8 @@ from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import wilson_columns
 from crmkit.frames import Columns, Frame
-from crmkit.reduction import AT, History, day_after_last, open_orders, whole_number
+from crmkit.reduction import whole_number
+from crmkit.rows import AT, History, day_after_last, open_orders
 
 EVERY = ("1d", "1w", "1mo", "1q", "1y")
 

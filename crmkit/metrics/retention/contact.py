@@ -11,20 +11,8 @@ import narwhals.stable.v2 as nw
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, shares
 from crmkit.frames import Frame, Names, columns_of
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    day_after_last,
-    one_of,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-    without_repeats,
-)
+from crmkit.reduction import one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Rows, Units, day_after_last, open_orders, open_rows, without_repeats
 
 When = str | datetime
 NEVER = datetime(2000, 1, 1)  # where there is no order, the data end at any time

@@ -14,19 +14,8 @@ from crmkit.estimate import Definition, Window, shares
 from crmkit.frames import Columns, Names, columns_of
 from crmkit.metrics.retention.cohorts import DAYS_BEFORE
 from crmkit.metrics.retention.repeat import share_of_sums
-from crmkit.reduction import (
-    AT,
-    History,
-    Rows,
-    Units,
-    day_after_last,
-    one_of,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, History, Rows, Units, day_after_last, open_rows
 
 When = str | datetime
 Per = Literal["contract", "customer"]

@@ -13,19 +13,8 @@ from crmkit import frames, intervals
 from crmkit.errors import AmbiguousFigure, ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Sums, ratios, shares
 from crmkit.frames import Columns, Frame, Names, columns_of
-from crmkit.reduction import (
-    AT,
-    History,
-    Rows,
-    Units,
-    needed,
-    open_orders,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import needed, summarise, time_window, whole_number, within
+from crmkit.rows import AT, History, Rows, Units, open_orders, open_rows
 
 When = str | datetime
 POINTS = nw.col("points")

@@ -18,7 +18,8 @@ import numpy as np
 from crmkit import frames
 from crmkit.estimate import Definition, Figures, Sums, Window, ratios
 from crmkit.frames import Columns, Frame
-from crmkit.reduction import AT, History, Part, Units, one_of, open_orders, open_rows, summarise, time_window, within
+from crmkit.reduction import one_of, summarise, time_window, within
+from crmkit.rows import AT, History, Part, Units, open_orders, open_rows
 
 When = str | datetime
 MONTH_DAYS = 30.4375

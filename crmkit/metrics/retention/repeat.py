@@ -17,23 +17,8 @@ from crmkit import frames
 from crmkit.errors import AmbiguousFigure, ParameterError
 from crmkit.estimate import Definition, Estimate, Figures, Sums, Window, count, ratio, share, shares
 from crmkit.frames import Columns
-from crmkit.reduction import (
-    AT,
-    History,
-    Moments,
-    Tally,
-    Units,
-    day_after_last,
-    needed,
-    one_of,
-    open_orders,
-    open_subscriptions,
-    summarise,
-    time_window,
-    warn,
-    whole_number,
-    within,
-)
+from crmkit.reduction import needed, one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, History, Moments, Tally, Units, day_after_last, open_orders, open_subscriptions, warn
 
 When = str | datetime
 FIRST, LAST = nw.col("first"), nw.col("last")

@@ -21,18 +21,8 @@ from crmkit.frames import Columns, Frame
 from crmkit.metrics.retention.cohorts import DAYS_BEFORE
 from crmkit.metrics.retention.repeat import nth_and_next
 from crmkit.models.survival import KaplanMeier, kaplan_meier
-from crmkit.reduction import (
-    AT,
-    History,
-    day_after_last,
-    needed,
-    one_of,
-    open_orders,
-    open_subscriptions,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import needed, one_of, time_window, whole_number, within
+from crmkit.rows import AT, History, day_after_last, open_orders, open_subscriptions
 
 When = str | datetime
 Basis = Literal["contract", "next_order"]

@@ -26,17 +26,8 @@ from crmkit.metrics.service.exposure import (
 )
 from crmkit.metrics.service.quality import open_lines
 from crmkit.metrics.service.tickets import open_tickets
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    one_of,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Rows, Units, open_rows
 
 When = Any
 COMPLAINTS = ("complaint", "return")

@@ -13,7 +13,7 @@ from crmkit import frames
 from crmkit.errors import ParameterError
 from crmkit.estimate import Estimate
 from crmkit.frames import Columns, Frame, day_number
-from crmkit.reduction import History, Rows, day_after_last, once, open_orders
+from crmkit.rows import History, Rows, day_after_last, once, open_orders
 
 """Own column names of the first table by the model's, or of several: `{"tickets": {…}, "orders": {…}}`."""
 MERGE_SIGNS = ("status", "merged_into_ticket_id")

@@ -22,19 +22,8 @@ from crmkit.metrics.service.exposure import (
     last_day,
     valid_orders,
 )
-from crmkit.reduction import (
-    AT,
-    Rows,
-    Units,
-    middle,
-    needed,
-    one_of,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import middle, needed, one_of, summarise, time_window, whole_number, within
+from crmkit.rows import AT, Rows, Units, open_rows
 from crmkit.spread import spread
 
 When = Any

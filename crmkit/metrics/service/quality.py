@@ -13,7 +13,8 @@ from crmkit import frames
 from crmkit.estimate import Definition, Estimate, Figures, Numbers, Sums, Window, ratios, shares
 from crmkit.frames import Columns, Frame, Names, columns_of, period_start
 from crmkit.metrics.service.exposure import delivered, marked
-from crmkit.reduction import Rows, Units, needed, once, one_of, open_rows, summarise, time_window, within
+from crmkit.reduction import needed, one_of, summarise, time_window, within
+from crmkit.rows import Rows, Units, once, open_rows
 
 When = Any
 CRITERIA = ("courtesy", "listening", "empathy", "sincerity", "apology", "solution", "explanation")

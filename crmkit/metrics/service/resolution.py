@@ -15,15 +15,8 @@ from crmkit.estimate import Definition, Figures, Sums, bare, means, shares
 from crmkit.frames import Frame, Names, columns_of, day_number
 from crmkit.metrics.service.exposure import MERGE_SIGNS, above_zero, hours_between, is_merged, marked
 from crmkit.metrics.service.tickets import AT, KIND, Desk, into_solved, once, open_log, open_tickets, out_of_solved
-from crmkit.reduction import (
-    Units,
-    one_of,
-    open_rows,
-    summarise,
-    time_window,
-    whole_number,
-    within,
-)
+from crmkit.reduction import one_of, summarise, time_window, whole_number, within
+from crmkit.rows import Units, open_rows
 
 When = Any
 CREATED, SOLVED_AT = nw.col("created_at"), nw.col("first_solved_at")

@@ -19,7 +19,7 @@ from crmkit import frames
 from crmkit.errors import CrmkitWarning, RowsLeftOut
 from crmkit.estimate import Estimate
 from crmkit.frames import Frame, Names, columns_of
-from crmkit.reduction import Rows, Units, warn
+from crmkit.rows import Rows, Units, warn
 
 When = Any
 TABLES = ("tickets", "ticket_events", "orders", "sla_policies", "business_hours", "holidays")

@@ -30,7 +30,8 @@ from crmkit.metrics.service.timing import (
     minutes_of,
     typical,
 )
-from crmkit.reduction import STATISTICS, Units, one_of, time_window
+from crmkit.reduction import STATISTICS, one_of, time_window
+from crmkit.rows import Units
 
 
 def first_reply_time(

@@ -26,7 +26,8 @@ from crmkit.metrics.service.tickets import (
     open_log,
     reduced,
 )
-from crmkit.reduction import STATISTICS, Units, middle, one_of, within
+from crmkit.reduction import STATISTICS, middle, one_of, within
+from crmkit.rows import Units
 
 When = Any
 Hours = Literal["calendar", "business"]

@@ -31,8 +31,9 @@ from crmkit.metrics.service.tickets import (
     reduced,
 )
 from crmkit.metrics.service.timing import Statistic, When, created_in, typical
-from crmkit.reduction import AT as ORDERED
-from crmkit.reduction import STATISTICS, Units, needed, one_of, summarise, time_window, within
+from crmkit.reduction import STATISTICS, needed, one_of, summarise, time_window, within
+from crmkit.rows import AT as ORDERED
+from crmkit.rows import Units
 
 CREATED = nw.col("created_at")
 
