@@ -20,6 +20,7 @@ from crmkit.texts import language, text
 
 FILE = Path(__file__).with_name("answers.toml")
 THEMES = ("relationship", "management", "retention", "service")
+EVERY_THEME = (*THEMES, "all")  # a lesson may be about all of them
 KINDS = ("metric", "model", "lesson")
 _GLANCE = 100  # rows; a column that is filled at all is nearly always so among the first
 
@@ -183,7 +184,7 @@ def answerable(data: Any) -> Answers:
     """
     there = _There(getattr(data, "tables", data))
     answers = [_answer(name, need, there) for name, need in _needs().items()]
-    return Answers(sorted(answers, key=lambda one: (THEMES.index(one.theme), KINDS.index(one.kind))))
+    return Answers(sorted(answers, key=lambda one: (EVERY_THEME.index(one.theme), KINDS.index(one.kind))))
 
 
 class _There:

@@ -21,7 +21,7 @@
 #     teach_minutes: 25
 #     exercise_minutes: 15
 #     cut_if_late: [two_files, trap]
-#     tables: [orders, customers]
+#     tables: [orders]
 #     glossary: [customer_information, data_organization]
 # ---
 
