@@ -9,10 +9,10 @@
 #         - 書き出したファイルを読み込み、どの行がなぜ使えなかったかを説明できる
 #         - 列の対応を確かめ、間違いを直せる
 #         - 自分のデータで何が計算できて、何が足りないかを言える
-#         - 区間と定義の付いたレポートを1枚作れる
+#         - 区間と定義の付いたレポートを1つ作れる
 #       en:
 #         - Load an export, and say which lines could not be used and why
-#         - Check which column was taken for which, and correct it
+#         - Check how your columns were understood, and correct that
 #         - Say what your data can answer, and what is missing for the rest
 #         - Make one report with intervals and definitions
 #     prerequisites:
@@ -20,7 +20,7 @@
 #       en: Lesson 08; a program that exports CSV, if you want to try your own data
 #     teach_minutes: 25
 #     exercise_minutes: 15
-#     cut_if_late: [two_files, trap]
+#     cut_if_late: [trap]
 #     tables: [orders]
 #     glossary: [customer_information, data_organization]
 # ---
@@ -38,6 +38,8 @@
 # "I exported our sales from the till. There is a title above the headers, the dates are in the Japanese calendar, and the last line is a total. Can you use that as it is?"
 #
 # Before anybody edits it by hand, load it. What matters is that you can say how many lines could not be used, and why.
+#
+# The file is as a Japanese till writes it: 伝票番号 slip number, 会員番号 member number, 来店日 date of visit, 出力日 date of export, お会計 amount paid, ポイント points, 状態 status (完了 completed, キャンセル cancelled), 合計 total. 令和 is the current era.
 
 # %%
 from crmkit.lessons import your_own_data as lesson
@@ -48,12 +50,12 @@ print(lesson.first_lines(folder / "uriage.csv"))
 # %% [markdown] lang="ja" part="predict"
 # ## 予想してから動かす
 #
-# 何％の行が数えられるか、予想してください。そのあと「だれが」「いつ」「いくら」に当てる列を取り替えてみましょう。読み込めない組み合わせと、**読み込めるのに中身がおかしい**組み合わせがあります。
+# 何％の行が集計に使えるか、予想してください。そのあと「誰が」「いつ」「いくら」に当てる列を取り替えてみましょう。読み込めない組み合わせと、**読み込めるのに中身がおかしい**組み合わせがあります。
 
-# %% [markdown] lang="en" of="b515badf" part="predict"
+# %% [markdown] lang="en" of="6fe9d9e6" part="predict"
 # ## Predict, then move
 #
-# Predict what share of the lines can be counted. Then try other columns for who, when and how much. Some choices are refused, and some **load well and are wrong all the same**.
+# Predict what share of the lines can be used. Then try other columns for who, when and how much. Some choices are refused; others **load without complaint and are wrong**.
 
 # %%
 lesson.which_columns()
@@ -61,32 +63,32 @@ lesson.which_columns()
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# 読み込みは1行です。どの表か、どの列が何かは、よくある列名から自動で決まります。決め手は`crm.mapping`に出ます。数字を見る前に、必ずここを確かめましょう。
+# 読み込みは1行です。何の表か、どの列が何にあたるかは、よくある列名から自動で決まります。`till.mapping`では、`own`が元の列名、`column`が crmkit での名前、`told_by`が決め手です。数字を見る前に、必ずここを確かめましょう。
 
-# %% [markdown] lang="en" of="a73f09f2" part="code"
+# %% [markdown] lang="en" of="7f58048e" part="code"
 # ## The code behind it
 #
-# Loading takes one line. Which table it is, and which column is which, is told by the usual names; `crm.mapping` says by what. Look here before you look at any figure.
+# Loading takes one line. crmkit recognises the table and its columns by their usual names. In `till.mapping`, `own` is the name in your file, `column` is crmkit's name for it, and `told_by` says how it was recognised. Check this table before you trust any figure.
 
 # %%
 till = crmkit.load(folder / "uriage.csv")
 till.mapping
 
 # %% [markdown] lang="ja" part="code"
-# 列が違っていたら`columns={"net_amount": "お会計"}`のように書きます。`till.mapping.save("shop.toml")`で対応表をファイルに残せば、来月は`columns="shop.toml"`で済みます。
+# 対応が違っていたら、`columns={"net_amount": "お会計"}`のように「crmkit での名前: 元の列名」を書いて、読み込み直します。`till.mapping.save("shop.toml")`で対応表をファイルに残せば、来月は`columns="shop.toml"`で済みます。
 
-# %% [markdown] lang="en" of="204ba55d" part="code"
-# If a column is wrong, write `columns={"net_amount": "お会計"}`. Keep the mapping with `till.mapping.save("shop.toml")`, and next month `columns="shop.toml"` is all it takes.
+# %% [markdown] lang="en" of="e8ebc94d" part="code"
+# If a column is wrong, load again with `columns={"net_amount": "お会計"}`: crmkit's name first, then the name in your file. Keep the mapping with `till.mapping.save("shop.toml")`, and next month `columns="shop.toml"` is all it takes.
 
 # %% [markdown] lang="ja" part="account"
 # ## 行の行き先
 #
-# 読んだ行は、**使う**か**除外する**かのどちらかです。だまって消える行はありません。除外した行は`rejected`に、書き出されたままの形で残ります。
+# 読んだ行は、**使う**か**除外する**かのどちらかです。だまって消える行はありません（題名、空行、見出しは行数に入れません）。除外した行は`rejected`に、書き出されたままの形で残ります。`line`は元のファイルで何行目かです。
 
-# %% [markdown] lang="en" of="7994a618" part="account"
+# %% [markdown] lang="en" of="7a1eebf4" part="account"
 # ## Where every line went
 #
-# A line is either **loaded** or **set aside**. None disappears. Those set aside are in `rejected`, as they stand in the file.
+# A line is either **loaded** or **set aside**. None disappears (the title, the blank line and the header are not counted). Lines set aside are kept in `rejected`, unchanged; `line` is the line number in the file.
 
 # %%
 till.problems[["column", "rows", "problem", "action"]]
@@ -95,30 +97,36 @@ till.problems[["column", "rows", "problem", "action"]]
 till.rejected["orders"].groupby("reason").head(1)[["line", "reason", "会員番号", "来店日"]]
 
 # %% [markdown] lang="ja" part="account"
-# {{ len(till.orders) + len(till.rejected["orders"]) :,}}行のうち{{ len(till.rejected["orders"]) }}行を除外しました。会員番号のない行は、売上としては本物です。ただ「だれが」が分からないので、顧客の数には入れられません。元のファイルで埋められるか、店で聞いてみましょう。
+# {{ len(till.orders) + len(till.rejected["orders"]) :,}}行のうち{{ len(till.rejected["orders"]) }}行を除外しました。会員番号のない行も、売上としては本物です。ただ「誰が」が分からないため、crmkit の集計には入りません。会員でないお客さまが多い店では、売上がその分だけレジより小さくなります。除外した行の金額を「合計」の行から引くと、取り込んだ金額とぴったり合います。
 
-# %% [markdown] lang="en" of="f7a8c638" part="account"
-# Out of {{ len(till.orders) + len(till.rejected["orders"]) :,}} lines, {{ len(till.rejected["orders"]) }} were set aside. Those without a member number are real sales; but nobody knows whose, so no figure about customers can count them. Ask at the shop whether they can be filled in.
+# %% [markdown] lang="en" of="484e3d7d" part="account"
+# Out of {{ len(till.orders) + len(till.rejected["orders"]) :,}} lines, {{ len(till.rejected["orders"]) }} were set aside. Those without a member number are real sales, but we do not know who bought, so crmkit leaves them out. If many of your customers are not members, your sales here will be that much lower than the till's. Take the amounts set aside from the total line of the file, and you get exactly what was loaded.
 
 # %% [markdown] lang="ja" part="two_files"
 # ## 2つのファイルが合わない
 #
-# 会員名簿も一緒に読み込みます。すると、注文がすべて「名簿にない人」のものになりました。見比べると、名簿は`000000100`、売上は`100`。表計算ソフトで一度開いたときに、**先頭の0が消えた**のです。
+# 会員名簿も一緒に読み込みます。すると、注文がすべて「名簿にない人」のものになりました。見比べると、名簿は`000000100`、売上は`100`。**会員番号の先頭の0が消えています**。番号を数値として書き出したときや、表計算ソフトで開いて保存したときに、よく起こります。
 
-# %% [markdown] lang="en" of="5f158fa2" part="two_files"
+# %% [markdown] lang="en" of="848ab96c" part="two_files"
 # ## Two files that do not meet
 #
-# Load the list of members as well, and every order belongs to somebody who is not on it. Compare: `000000100` in the list, `100` in the sales. Somebody opened the file in a spreadsheet, and **the leading zeros were gone**.
+# Load the list of members as well, and every order belongs to somebody who is not on it. Compare: `000000100` in the list, `100` in the sales. **The leading zeros of the member numbers are gone.** This often happens when numbers are exported as figures, or when a file is opened and saved in a spreadsheet.
 
 # %%
 both = crmkit.load({"orders": folder / "uriage.csv", "customers": folder / "members.csv"})
+both.customers.head(2)
+
+# %%
+both.problems.tail(1)[["column", "rows", "problem"]]
+
+# %%
 both.repairs
 
 # %% [markdown] lang="ja" part="two_files"
-# crmkit は勝手に直しません。頼んだ直し方だけを、新しいデータに対して行います。`fixed.undo()`でいつでも戻せます。
+# 和暦や「円」のように読み方が一つに決まるものは、読み替えて記録します。番号を書き換えたり、名簿にない人の行を取り除いたりするのは、頼まれたときだけです。ここでは`same_writing`を選びます。`drop_orphans`を選ぶと、注文がすべて消えてしまうからです。元のデータは変わりません。`fixed.undo()`で、直す前のデータに戻せます。
 
-# %% [markdown] lang="en" of="0330e6f8" part="two_files"
-# crmkit mends nothing unasked. It does what you ask for on a new object; `fixed.undo()` takes it back at any time.
+# %% [markdown] lang="en" of="a670e605" part="two_files"
+# Where there is only one way to read a value, such as a Japanese date or the sign for yen, crmkit converts it and tells you. It rewrites ids, or removes orders of people not on the list, only if you ask. Here we choose `same_writing`; `drop_orphans` would remove every order. The original stays as it was, and `fixed.undo()` gives it back.
 
 # %%
 fixed = both.repair("orders.customer_id.same_writing")
@@ -137,23 +145,23 @@ fixed.repaired
 # %%
 wrong = crmkit.load(folder / "uriage.csv", columns={"net_amount": "ポイント"})
 ratio = till.orders["net_amount"].sum() / wrong.orders["net_amount"].sum()
-ratio
+print(round(ratio, 1))
 
 # %% [markdown] lang="ja" part="trap"
-# 売上は{{ ratio :.0f}}分の1になりました。検査に通っても、意味は人が確かめるしかありません。**レジの日計と、どこか1日の合計を突き合わせましょう。** それだけで、ほとんどの取り違えが見つかります。
+# 売上は約{{ ratio :.0f}}分の1になりました。検査に通っても、列の意味は人が確かめるしかありません。「お会計」が税込か税抜かも、crmkit には分かりません。**レジの日計と、どこか1日の合計を突き合わせましょう。** キャンセルと除外した行の分を考えても合わなければ、列の取り違えを疑います。
 
-# %% [markdown] lang="en" of="b299b10d" part="trap"
-# Sales are {{ ratio :.0f}} times too small. A check cannot know what a column means; you can. **Compare the total of any one day with the till's own slip.** That alone finds most mix-ups.
+# %% [markdown] lang="en" of="e34fa11b" part="trap"
+# Sales are now about {{ ratio :.0f}} times too small. crmkit cannot know what a column means, nor whether amounts include tax; you can. **Compare the total of any one day with the till's daily report.** If they differ by more than the cancelled visits and the lines set aside, suspect a wrong column.
 
 # %% [markdown] lang="ja" part="shop" typed="file name and column names are the reader's own"
 # ## ここからはご自分のデータで
 #
-# 次のセルの`MY_FILE`にファイル名、`MY_COLUMNS`に列名を書いて、ここから下を実行し直してください。よくある列名なら`MY_COLUMNS`は`{}`のままで構いません。何も書かなければ、さきほどの店のデータで進みます。
+# 次のセルの`MY_FILE`に`"売上.csv"`のようにファイル名を書き、ここから下を実行し直してください。ファイルは、このノートブックと同じフォルダーに置きます。列が自動で決まらないときだけ、`MY_COLUMNS`に`{"net_amount": "元の列名"}`の形で書きます。問題1には金額の列が必要です。何も書かなければ、さきほどの店のデータで進みます。
 
-# %% [markdown] lang="en" of="951f7163" part="shop" typed="file name and column names are the reader's own"
+# %% [markdown] lang="en" of="5903f98d" part="shop" typed="file name and column names are the reader's own"
 # ## From here on with your own data
 #
-# Write your file's name into `MY_FILE` and your column names into `MY_COLUMNS`, and run the cells from here on again. With usual names `MY_COLUMNS` may stay `{}`. If you write nothing, the shop above is used.
+# Put your file into the folder of this notebook, write its name into `MY_FILE`, such as `"sales.csv"`, and run the cells from here on again. Only if a column is not recognised, write it into `MY_COLUMNS`, as in `{"net_amount": "your column"}`. Exercise 1 needs a column with amounts. If you change nothing, the lesson goes on with the shop above.
 
 # %%
 MY_FILE = None
@@ -170,12 +178,12 @@ when.month
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題1
 #
-# 最後のまる1か月（`when.month`）の売上を求めましょう。列を足すだけでは、キャンセルや返金まで数えてしまいます。
+# 最後のまる1か月（`when.month`）の売上を、`crmkit.net_sales`で求めましょう。金額の列を足すだけでは、キャンセルされた来店の分まで入ってしまいます。
 
-# %% [markdown] lang="en" of="1956ca0a" part="exercise"
+# %% [markdown] lang="en" of="bd0da8f7" part="exercise"
 # ## Exercise 1
 #
-# Find the sales of the last full month (`when.month`). Just adding up the column would count cancelled visits and refunds as well.
+# Find the sales of the last full month (`when.month`) with `crmkit.net_sales`. Just adding up the amounts would include cancelled visits.
 
 # %% part="exercise"
 answer_1 = ...
@@ -188,12 +196,12 @@ lesson.check("16.1", answer_1)
 # %% [markdown] lang="ja" part="answers"
 # ## このデータで何が言えるか
 #
-# 足りない列があれば、計算できない数があります。`crmkit.answerable`は、どの数が計算できて、残りには**どの列が足りないか**を一覧にします。組の数字は「計算できる数、全部の数」です。
+# 表や列が足りないと、計算できないものがあります。`crmkit.answerable`は、計算できる指標やモデルと、残りに**何が足りないか**を一覧にします。次のセルでは、まず顧客獲得単価（`cac`）に足りないものを見ます。続くかっこの中は、テーマごとの（計算できる個数, 全部の個数）です。
 
-# %% [markdown] lang="en" of="6169a8fe" part="answers"
+# %% [markdown] lang="en" of="5dfaa565" part="answers"
 # ## What can these data say?
 #
-# Without its columns, a figure cannot be had. `crmkit.answerable` lists which figures can, and for the rest **exactly which column is missing**. Each pair says how many can be had, out of how many.
+# Some figures need tables or columns that you do not have. `crmkit.answerable` lists the figures and models it can compute, and **what is missing** for the others. The next cell first shows what is missing for the customer acquisition cost (`cac`). Then it gives a pair for each theme: how many can be computed, and how many there are in all.
 
 # %%
 answers = crmkit.answerable(crm)
@@ -203,12 +211,12 @@ answers.counts()
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
 #
-# 顧客維持（`"retention"`）のテーマで、このデータから計算できる数はいくつありますか。
+# 顧客維持（`"retention"`）のテーマで、このデータから計算できる指標やモデルは何個ありますか。`answers.counts()`から取り出しましょう。
 
-# %% [markdown] lang="en" of="3c548983" part="exercise"
+# %% [markdown] lang="en" of="1741f9f4" part="exercise"
 # ## Exercise 2
 #
-# In the theme `"retention"`, how many figures can be had from these data?
+# In the theme `"retention"`, how many figures and models can be computed from these data? Take the number from `answers.counts()`.
 
 # %% part="exercise"
 answer_2 = ...
@@ -221,12 +229,12 @@ lesson.check("16.2", answer_2)
 # %% [markdown] lang="ja" part="report"
 # ## レポートにする
 #
-# 一つのファイルに、データの状態、四つのテーマの数、図、定義がまとまります。個人情報は入りません。保存先は`"report.html"`のように好きな名前にできます。
+# データの状態、四つのテーマの指標、図、定義が、1つのHTMLファイルにまとまります。個人を特定する情報は入りません。保存先は`"report.html"`のように自由に決められます。できたファイルはブラウザーで開いてください。指標の対象期間は、レポートの先頭に書かれています。問題1の1か月とは違います。
 
-# %% [markdown] lang="en" of="2561af0e" part="report"
+# %% [markdown] lang="en" of="a258e72f" part="report"
 # ## Make it a report
 #
-# One file holds the health of the data, the figures of all four themes, the pictures and the definitions. No personal data go into it. Choose any name for it, such as `"report.html"`.
+# One file holds the health of the data, the figures of all four themes, the pictures and the definitions. It contains nothing that identifies a person. Choose any file name, such as `"report.html"`, and open it in your browser. The top of the report says which period it covers; it is not the month of Exercise 1.
 
 # %%
 page = crmkit.report(crm, folder / "report.html", overwrite=True)
@@ -236,24 +244,24 @@ print(lesson.chapters(page))
 # ## まとめ
 #
 # - 数字を見る前に、列の対応と、除外した行を見ましょう
-# - 直すのは頼まれたことだけ。何をしたかを残し、戻せるようにしましょう
-# - 計算できない数には、足りない列があります
+# - 直したら、何をしたかを残し、いつでも戻せるようにしましょう
+# - 計算できない指標には、足りない表や列があります
 # - 1日分の合計を、レジと突き合わせましょう
 
-# %% [markdown] lang="en" of="0cf92173" part="takeaway"
+# %% [markdown] lang="en" of="81b0e2d5" part="takeaway"
 # ## To take away
 #
 # - Before any figure, look at the columns and at the lines set aside
-# - Mend only what was asked for, keep a note of it, and be able to go back
-# - A figure that cannot be had lacks a column: the list says which
+# - When you repair something, keep a record, and make sure you can undo it
+# - If a figure cannot be computed, the list says which table or column is missing
 # - Compare the total of one day with the till
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで
 #
-# CSVのほかに、Excel、Parquet、SQLite、DuckDB、PostgreSQL、フォルダーごとの読み込みもできます。端末なら`crmkit check 売上.csv`で検査、`crmkit report 売上.csv --out report.html`でレポートになります。社外に渡す前に、`crmkit.pseudonymize`で名前を伏せてください。
+# CSVのほかに、Excel、Parquet、SQLite、DuckDB、PostgreSQL、フォルダーごとの読み込みもできます。ターミナルでは`crmkit check 売上.csv`で検査、`crmkit report 売上.csv --out report.html`でレポートになります。データそのものを社外に渡すときは、先に`crmkit.new_key`で鍵を作り、`crmkit.pseudonymize`で名前やIDを伏せてください。
 
-# %% [markdown] lang="en" of="cb085d4a" part="own_data"
+# %% [markdown] lang="en" of="cbce2fec" part="own_data"
 # ## With your own data
 #
-# Besides CSV, crmkit loads Excel, Parquet, SQLite, DuckDB, PostgreSQL and whole folders. In a terminal, `crmkit check sales.csv` examines a file and `crmkit report sales.csv --out report.html` makes the report. Before data leave the house, hide the names with `crmkit.pseudonymize`.
+# Besides CSV, crmkit loads Excel, Parquet, SQLite, DuckDB, PostgreSQL and whole folders. In a terminal, `crmkit check sales.csv` examines a file and `crmkit report sales.csv --out report.html` makes the report. Before you give the data themselves to anyone outside, make a key with `crmkit.new_key` and replace names and ids with `crmkit.pseudonymize`. The result is still personal data.
