@@ -194,7 +194,8 @@ def _is_saved_place(source: Any) -> bool:
         from crmkit.datasets.shop_file import is_database
 
         return is_database(path)
-    return is_saved(path) or path.suffix == ".unfinished" or not (path.exists() or path.suffix)
+    # a folder with a manifest was saved by crmkit, even where the manifest is damaged: its files are not read unchecked
+    return (path / MANIFEST).is_file() or path.suffix == ".unfinished" or not (path.exists() or path.suffix)
 
 
 def _load(opened: Opened, how: Reading) -> Dataset:
