@@ -29,9 +29,15 @@ def checked(loaded: Loaded) -> Iterator[Problem]:
         yield from _too_even(name, item)
 
 
-def orphans(frame: pd.DataFrame, column: str, keys: pd.Series[Any]) -> pd.Series[bool]:
-    """Rows that point to a row which the other table does not have."""
-    return frame[column].notna() & ~frame[column].isin(keys)
+def orphans(item: LoadedTable, loaded: Loaded) -> Iterator[tuple[str, str, pd.Series[Any], pd.Series[bool]]]:
+    """Each column with rows that point nowhere: its name, the other table and its keys, and which rows these are."""
+    for column in item.model.columns:
+        target, _, key = (column.references or "").partition(".")
+        if column.name in item.frame and target in loaded:
+            keys = loaded[target].frame[key]
+            lost = item.frame[column.name].notna() & ~item.frame[column.name].isin(keys)
+            if lost.any():
+                yield column.name, target, keys, lost
 
 
 def in_other_writing(ids: pd.Series[Any], keys: pd.Series[Any]) -> dict[str, str]:
@@ -63,17 +69,12 @@ def _plain(ids: pd.Series[Any]) -> np.ndarray[Any, Any]:
 
 
 def _orphans(name: str, item: LoadedTable, loaded: Loaded) -> Iterator[Problem]:
-    for column in item.model.columns:
-        target, _, key = (column.references or "").partition(".")
-        if column.name not in item.frame or target not in loaded:
-            continue
-        keys = loaded[target].frame[key]
-        lost = item.frame.loc[orphans(item.frame, column.name, keys), column.name]
-        if len(lost):
-            other = in_other_writing(lost, keys)
-            facts = {"target": target, "file": loaded[target].source.name, "rewritable": len(other)}
-            kind = "orphan_by_writing" if other else "orphan"
-            yield _problem(kind, item, name, column.name, len(lost), tuple(lost.unique()[:3]), facts)
+    for column, target, keys, where in orphans(item, loaded):
+        lost = item.frame.loc[where, column]
+        other = in_other_writing(lost, keys)
+        facts = {"target": target, "file": loaded[target].source.name, "rewritable": len(other)}
+        kind = "orphan_by_writing" if other else "orphan"
+        yield _problem(kind, item, name, column, len(lost), tuple(lost.unique()[:3]), facts)
 
 
 def _backwards(name: str, item: LoadedTable) -> Iterator[Problem]:

@@ -74,18 +74,11 @@ def repaired(loaded: Loaded, name: str) -> tuple[dict[str, LoadedTable], Done]:
 
 
 def _of_ids(table: str, item: LoadedTable, loaded: Loaded) -> Iterator[Repair]:
-    for column in item.model.columns:
-        target, _, key = (column.references or "").partition(".")
-        if column.name not in item.frame or target not in loaded:
-            continue
-        keys = loaded[target].frame[key]
-        lost = checks.orphans(item.frame, column.name, keys)
-        if not lost.any():
-            continue
-        other = checks.in_other_writing(item.frame.loc[lost, column.name], keys)
-        where = item.frame[column.name].isin(list(other))
-        yield from _one("same_writing", table, column.name, where, _rewritten(item, column.name, other))
-        yield from _one("drop_orphans", table, column.name, lost, _without(item, lost))
+    for column, _, keys, lost in checks.orphans(item, loaded):
+        other = checks.in_other_writing(item.frame.loc[lost, column], keys)
+        where = item.frame[column].isin(list(other))
+        yield from _one("same_writing", table, column, where, _rewritten(item, column, other))
+        yield from _one("drop_orphans", table, column, lost, _without(item, lost))
 
 
 def _one(kind: str, table: str, column: str, where: pd.Series[bool], act: Act) -> Iterator[Repair]:
