@@ -149,16 +149,16 @@ def test_no_figure_stays_open(make, ten):
 
 def odd_explorer(answer) -> Explorer:
     return Explorer(
-        question="?",
+        texts="lesson08",
         prediction=Prediction(0, 1, 0.1, "%"),
-        controls=[("x", Number("x", 0, 1, 0.5, 0))],
+        controls=[Number("month", 0, 1, 0.5, 0)],
         answer=answer,
         before=lambda figure, axes: "nothing yet",
     )
 
 
 def test_an_exception_becomes_a_sentence():
-    def answer(x):
+    def answer(month):
         raise RuntimeError("<b>boom</b>")
 
     explorer = odd_explorer(answer)
@@ -170,9 +170,9 @@ def test_an_exception_becomes_a_sentence():
 def test_more_than_four_controls_are_refused():
     with pytest.raises(ValueError, match="not 5"):
         Explorer(
-            question="?",
+            texts="lesson08",
             prediction=Prediction(0, 1, 0.1, "%"),
-            controls=[("x", Number(f"x{n}", 0, 1, 0.5, 0)) for n in range(5)],
+            controls=[Number(f"x{n}", 0, 1, 0.5, 0) for n in range(5)],
             answer=lambda **_: Answer(0, "", lambda *_: None),
             before=lambda figure, axes: "",
         )

@@ -120,12 +120,12 @@ def many_numbers(orders: pd.DataFrame) -> Explorer:
         return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
 
     return Explorer(
-        question=text("lesson08.question"),
+        texts="lesson08",
         prediction=Prediction(0, AXIS_END, 1, "%"),
         controls=[
-            (text("lesson08.control.formula"), Choice("formula", tuple((label(f), f) for f in FORMULAS), "cumulative")),
-            (text("lesson08.control.month"), Number("month", 1, len(months), 1, len(months))),
-            (text("lesson08.control.days"), Number("days", 15, 120, 15, 60)),
+            Choice("formula", tuple((label(f), f) for f in FORMULAS), "cumulative"),
+            Number("month", 1, len(months), 1, len(months)),
+            Number("days", 15, 120, 15, 60),
         ],
         answer=answer,
         before=before,

@@ -107,12 +107,12 @@ def which_columns() -> Explorer:
         return text("lesson16.before")
 
     return Explorer(
-        question=text("lesson16.question"),
+        texts="lesson16",
         prediction=Prediction(0, 100, 1, "%"),
         controls=[
-            (text("lesson16.control.customer"), Choice("customer", _options(CUSTOMER, "伝票番号"), CUSTOMER)),
-            (text("lesson16.control.day"), Choice("day", _options(DAY, "出力日", CUSTOMER), DAY)),
-            (text("lesson16.control.amount"), Choice("amount", _options(AMOUNT, "ポイント", "状態"), AMOUNT)),
+            Choice("customer", _options(CUSTOMER, "伝票番号"), CUSTOMER),
+            Choice("day", _options(DAY, "出力日", CUSTOMER), DAY),
+            Choice("amount", _options(AMOUNT, "ポイント", "状態"), AMOUNT),
         ],
         answer=answer,
         before=before,

@@ -101,9 +101,10 @@ class Explorer(ipywidgets.VBox):
     """A question, a prediction, a few controls, a picture and a sentence.
 
     Args:
-        question: What the learner is to predict, in the language in use.
+        texts: Where its words are: `<texts>.question`, what the learner is to predict, and `<texts>.control.<name>`,
+            the label of each control.
         prediction: The number field for it.
-        controls: (label, control), at most four.
+        controls: At most four.
         answer: Called with the controls' values by name; gives the `Answer`.
         before: Draws the situation without its result, shown until a prediction is made.
         panels: Passed on to the figure, e.g. `{"ncols": 2}`.
@@ -117,9 +118,9 @@ class Explorer(ipywidgets.VBox):
     def __init__(
         self,
         *,
-        question: str,
+        texts: str,
         prediction: Prediction,
-        controls: Sequence[tuple[str, Control]],
+        controls: Sequence[Control],
         answer: Callable[..., Answer],
         before: Callable[[Figure, Any], str],
         panels: dict[str, Any] | None = None,
@@ -137,11 +138,11 @@ class Explorer(ipywidgets.VBox):
         self.picture = Picture()
         self._summary = ipywidgets.HTML()
         self._summary.add_class("crmkit-summary")
-        built = {control.name: control.build(label) for label, control in controls}
+        built = {control.name: control.build(text(f"{texts}.control.{control.name}")) for control in controls}
         self.controls = {name: value for name, (value, _) in built.items()}
         self._defaults = {name: control.value for name, control in self.controls.items()}
         self._control_rows = [row for _, row in built.values()]
-        asked = ipywidgets.HTML(f"<strong>{html.escape(question)}</strong>")
+        asked = ipywidgets.HTML(f"<strong>{html.escape(text(f'{texts}.question'))}</strong>")
         self.children = (asked, self._prediction_row(prediction), *self._control_rows, self._summary, self.picture)
         for control in self.controls.values():
             control.observe(self._redraw, "value")
