@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -190,6 +190,22 @@ def beside(frame: Frame, per: str, **found: nw.Expr) -> Frame:
     if frame.implementation.is_pyarrow() or frame.implementation.is_duckdb():
         return frame.join(frame.group_by(per).agg(**found), on=per, how="inner")
     return frame.with_columns(**{name: value.over(per) for name, value in found.items()})
+
+
+def coded(frame: Frame, name: str) -> tuple[Frame, Callable[[Frame], Frame]]:
+    """The table with numbers in place of a column's values, and what puts the values back.
+
+    For pandas, which reads the texts of a column anew each time it groups by them; elsewhere nothing is changed.
+    """
+    if not frame.implementation.is_pandas():
+        return frame, lambda table: table
+    numbers, values = frame.to_native()[name].factorize(use_na_sentinel=False)
+
+    def decoded(table: Frame) -> Frame:
+        found = table.to_native()
+        return as_frame(found.assign(**{name: values.take(found[name].to_numpy())}))
+
+    return as_frame(frame.to_native().assign(**{name: numbers})), decoded
 
 
 def least(frame: Frame, per: str, value: str) -> Frame:

@@ -181,7 +181,7 @@ def _per_customer(history: History, end: datetime, unpriced: bool) -> Frame:
     amounts = {"amount": _amount("refund_amount" in found)} if "net_amount" in found else {}
     if amounts and unpriced:
         amounts["priced"] = (~nw.col("net_amount").is_null()).cast(nw.Float64)
-    rows = rows.select("customer_id", day=AT.dt.truncate("1d"), **amounts)
+    rows, decoded = frames.coded(rows.select("customer_id", day=AT.dt.truncate("1d"), **amounts), "customer_id")
     if amounts:
         days = rows.group_by("customer_id", "day").agg(nw.col(*amounts).sum())
     else:
@@ -192,7 +192,7 @@ def _per_customer(history: History, end: datetime, unpriced: bool) -> Frame:
         repeat = (day > first) & (nw.col("priced") > 0) if unpriced else day > first
         days = days.with_columns(again=nw.when(repeat).then(nw.col("amount")))
         kept["monetary"] = again.mean()
-    return days.group_by("customer_id").agg(**kept)
+    return decoded(days.group_by("customer_id").agg(**kept))
 
 
 def _amount(with_refunds: bool) -> nw.Expr:
