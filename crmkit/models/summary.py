@@ -181,18 +181,16 @@ def _per_customer(history: History, end: datetime, unpriced: bool) -> Frame:
     amounts = {"amount": _amount("refund_amount" in found)} if "net_amount" in found else {}
     if amounts and unpriced:
         amounts["priced"] = (~nw.col("net_amount").is_null()).cast(nw.Float64)
-    rows, decoded = frames.coded(rows.select("customer_id", day=AT.dt.truncate("1d"), **amounts), "customer_id")
-    if amounts:
-        days = rows.group_by("customer_id", "day").agg(nw.col(*amounts).sum())
-    else:
-        days = rows.unique(["customer_id", "day"])
+    rows = rows.select("customer_id", day=AT.dt.truncate("1d"), **amounts)
+    sums = {name: nw.col(name).sum() for name in amounts}
+    days, put_back = frames.per_day(rows, "customer_id", "day", **(sums or {"orders": nw.len()}))
     days = frames.beside(days, "customer_id", first=day.min())
     kept = {"first": first.min(), "last": day.max(), "days": nw.len()}
     if amounts:
         repeat = (day > first) & (nw.col("priced") > 0) if unpriced else day > first
         days = days.with_columns(again=nw.when(repeat).then(nw.col("amount")))
         kept["monetary"] = again.mean()
-    return decoded(days.group_by("customer_id").agg(**kept))
+    return put_back(days.group_by("customer_id").agg(**kept))
 
 
 def _amount(with_refunds: bool) -> nw.Expr:
