@@ -31,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import by_hand
+import checking
 import growth
 import heavy
 import loading
@@ -81,7 +82,12 @@ def main() -> int:
     """Measure what was asked for, say it and write it down; 1 if a number differs, 0 also where a target is missed."""
     options = _options()
     found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": [], "heavy": [], "growth": []}
-    found |= {"key_to_picture": {}, "loading": [], "simulator": {"on_disk": [], "in_memory": [], "peers": []}}
+    found |= {
+        "key_to_picture": {},
+        "loading": [],
+        "checking": [],
+        "simulator": {"on_disk": [], "in_memory": [], "peers": []},
+    }
     warnings.simplefilter("ignore")  # crmkit's notes about the data, PySpark's about pandas
     try:
         if "metrics" in options.parts:
@@ -97,6 +103,8 @@ def main() -> int:
             growth.measure(options.growth, options.folder, found["growth"], _say)
         if "loading" in options.parts:
             loading.measure(options.loading, options.folder, found["loading"], _say)
+        if "checking" in options.parts:
+            checking.measure(options.checking, options.reported, options.folder, found["checking"], _say)
         if "browser" in options.parts:
             found["key_to_picture"] = _measure_browser()
         if {"simulator", "generators"} & set(options.parts):
@@ -107,7 +115,7 @@ def main() -> int:
     options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(_report(found), flush=True)
     print(f"\nwritten to {options.out}")
-    differs = heavy.differs(found["heavy"]) or loading.differs(found["loading"])
+    differs = heavy.differs(found["heavy"]) or loading.differs(found["loading"]) or checking.differs(found["checking"])
     return int(differs or any("different" in one for one in found["metrics"]))
 
 
@@ -125,9 +133,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--loading", type=int, nargs="+", default=[loading.ROWS], help="orders in the files that are loaded"
     )
+    parser.add_argument("--checking", type=int, default=checking.ROWS, help="orders in memory that are checked")
+    parser.add_argument("--reported", type=int, default=checking.REPORTED, help="orders in the file of the report")
     parser.add_argument("--in-memory", type=int, nargs="+", default=[2_000, 10_000], help="sizes of those in memory")
     parser.add_argument("--quick", action="store_true", help="small tables and worlds: to see that all of this runs")
-    parts = ("metrics", "import", "peers", "heavy", "growth", "loading", "browser", "simulator", "generators")
+    parts = (
+        "metrics",
+        "import",
+        "peers",
+        "heavy",
+        "growth",
+        "loading",
+        "checking",
+        "browser",
+        "simulator",
+        "generators",
+    )
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all of them")
     parser.add_argument("--without-peers", action="store_true", help="heavier figures beside queries by hand only")
     parser.add_argument("--out", type=Path, default=ROOT / ".build" / "bench.json")
@@ -136,6 +157,7 @@ def _options() -> argparse.Namespace:
     if options.quick:
         options.rows, options.customers, options.in_memory = [200_000], [300], [300]
         options.growth, options.loading = [200_000, 400_000], [200_000]
+        options.checking = options.reported = 200_000
     return options
 
 
@@ -388,7 +410,8 @@ def _report(found: dict[str, Any]) -> str:
                     f"  {name:<42}{one['rows']:>10,}{one['peer_ms']:>10.0f}{one['crmkit_ms']:>11.0f}"
                     f"{one['ratio']:>8.2f}{same}"
                 )
-    lines += heavy.report(found["heavy"]) + growth.report(found["growth"]) + loading.report(found["loading"])
+    lines += heavy.report(found["heavy"]) + growth.report(found["growth"])
+    lines += loading.report(found["loading"]) + checking.report(found["checking"])
     if found["key_to_picture"]:
         picture = found["key_to_picture"]
         shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]
