@@ -1,4 +1,4 @@
-"""Whether ids come twice: told quickly where they do not, which is nearly always."""
+"""Which ids come twice: told quickly where none does, which is nearly always."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import pyarrow.compute as pc
 _ROOM = 16  # numbers spread over no more than so many times as many places are ticked off, else sorted
 
 
-def all_different(ids: Any) -> bool:
-    """Whether no two of these texts are the same; `None` is nobody's id.
+def repeated(ids: Any) -> np.ndarray:
+    """Where those of these texts are that occur more than once, ascending; `None` is nobody's id.
 
     Examples:
-        >>> all_different(pa.array(["7", "007"])), all_different(pa.array(["A", "B", "A"]))
-        (True, False)
+        >>> repeated(pa.array(["7", "007"])), repeated(pa.array(["A", "B", None, "A", None]))
+        (array([], dtype=int64), array([0, 3]))
     """
     if ids.null_count:
-        return bool(pc.count_distinct(ids).as_py() == len(ids) - ids.null_count)
+        known = np.flatnonzero(ids.is_valid())
+        return np.asarray(known[repeated(ids.drop_null())])
+    later, earlier = ids.slice(1), ids.slice(0, max(len(ids) - 1, 0))
+    if pc.all(pc.greater(later, earlier), min_count=0).as_py():
+        return np.zeros(0, dtype=np.int64)
     try:
         number = np.asarray(ids.cast(pa.int64()).to_numpy())
     except pa.ArrowInvalid:
-        number = None
-    if number is not None and _all_different(number):  # the same number may still be two texts
-        return True
-    later, earlier = ids.slice(1), ids.slice(0, max(len(ids) - 1, 0))
-    if pc.all(pc.greater(later, earlier), min_count=0).as_py():
-        return True
-    return bool(pc.count_distinct(ids).as_py() == len(ids))
+        return _repeated_texts(ids)
+    rows = _repeated_numbers(number)
+    return np.asarray(rows[_repeated_texts(ids.take(pa.array(rows)))])  # the same number may still be two texts
 
 
 def all_the_same(ids: Any) -> bool:
@@ -43,13 +43,25 @@ def all_the_same(ids: Any) -> bool:
     return all(pc.all(pc.equal(part, first), min_count=0).as_py() for part in (ids.slice(0, 1000), ids))
 
 
-def _all_different(number: np.ndarray) -> bool:
+def _repeated_texts(ids: Any) -> np.ndarray:
+    coded = (ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids).dictionary_encode()
+    codes = coded.indices.to_numpy()
+    if len(coded.dictionary) == len(codes):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.bincount(codes)[codes] > 1)
+
+
+def _repeated_numbers(number: np.ndarray) -> np.ndarray:
     if len(number) < 2 or (number[1:] > number[:-1]).all():
-        return True
+        return np.zeros(0, dtype=np.int64)
     low, high = int(number.min()), int(number.max())
     if high - low < _ROOM * len(number):
-        seen = np.zeros(high - low + 1, dtype=bool)
-        seen[number - low] = True
-        return int(seen.sum()) == len(number)
+        once, more = (np.zeros(high - low + 1, dtype=bool) for _ in range(2))
+        once[number - low] = True
+        if int(once.sum()) == len(number):
+            return np.zeros(0, dtype=np.int64)
+        more[:] = np.bincount(number - low, minlength=len(more)) > 1
+        return np.flatnonzero(more[number - low])
     ordered = np.sort(number)
-    return bool((ordered[1:] > ordered[:-1]).all())
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.flatnonzero(np.isin(number, again)) if len(again) else np.zeros(0, dtype=np.int64)
