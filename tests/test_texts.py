@@ -154,6 +154,8 @@ def test_no_text_is_there_for_nothing() -> None:
                 quoted.update(key for key in KEYS if f'"{key}"' in node.value)  # in an example
             elif isinstance(node, ast.keyword | ast.arg) and node.arg:
                 words.add(node.arg)
+                if node.arg == "texts" and isinstance(node, ast.keyword):  # an explorer asks for its own words
+                    patterns.update(f"{one}\\.(question|control\\.[\\w.]+)" for one in _patterns(node.value))
             elif isinstance(node, ast.JoinedStr):  # a key that is put together before it is asked for
                 patterns.update(one for one in _patterns(node) if one.split("\\.")[0] in sections)
 

@@ -27,7 +27,7 @@ class Picture(ipywidgets.Image):
 
     def __init__(self, says: str = "", image: bytes = b"") -> None:
         super().__init__(format="png", value=image, tooltip=says)
-        self.layout.max_width = "100%"
+        self.layout.max_width, self.layout.margin = "100%", "0"  # with its margin it would scroll
         self.layout.object_fit = "contain"
         self.add_class("crmkit-picture")
 
