@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3 || command -v python)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test bench notebooks worlds docs lock lint format clean python course dev
+.PHONY: help env lab test bench notebooks worlds docs lock wheelhouse lint format clean python course dev
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r verb what; do printf '%-18s %s\n' "$$verb" "$$what"; done
@@ -30,6 +30,9 @@ docs: dev ## write the reference pages of the API and of the definitions, and th
 
 lock: dev ## resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	@$(BIN)/python tools/environment.py lock
+
+wheelhouse: python ## gather all packages for a room without a network (to=FOLDER)
+	@$(PYTHON) tools/environment.py wheelhouse $(or $(to),wheelhouse)
 
 lint: dev ## style, types and the direction of imports
 	@$(BIN)/python tools/check.py lint format types imports

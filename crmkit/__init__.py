@@ -26,6 +26,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.datasets.customer_database": ("CustomerDatabase",),
     "crmkit.datasets.privacy": ("new_key", "pseudonymize", "reveal"),
     "crmkit.estimate": ("Estimate",),
+    "crmkit.learning.board": ("board",),
+    "crmkit.learning.progress": ("progress",),
     "crmkit.reporting.exports": ("export",),
     "crmkit.reporting.reports": ("report",),
     "crmkit.scorecard": ("kpi_summary",),
@@ -34,6 +36,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "crmkit.simulator.score": ("score",),
     "crmkit.simulator.world": ("levers", "simulate"),
     "crmkit.texts": ("term", "use_language"),
+    "crmkit.widgets.columns": ("choose_columns",),
     **ROOMS,
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

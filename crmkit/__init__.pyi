@@ -17,6 +17,8 @@ from crmkit.datasets.privacy import new_key as new_key
 from crmkit.datasets.privacy import pseudonymize as pseudonymize
 from crmkit.datasets.privacy import reveal as reveal
 from crmkit.estimate import Estimate as Estimate
+from crmkit.learning.board import board as board
+from crmkit.learning.progress import progress as progress
 from crmkit.metrics.counting import rate as rate
 from crmkit.metrics.management.campaigns import campaign_lift as campaign_lift
 from crmkit.metrics.management.campaigns import campaign_roi as campaign_roi
@@ -150,6 +152,7 @@ from crmkit.simulator.world import levers as levers
 from crmkit.simulator.world import simulate as simulate
 from crmkit.texts import term as term
 from crmkit.texts import use_language as use_language
+from crmkit.widgets.columns import choose_columns as choose_columns
 
 __version__: str
 __all__: list[str]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from crmkit.texts import language, text, use_language
+from crmkit.training import verbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ STOP_SECONDS = 15
 LOG_LINES = 12
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=text("cli.help"))
+verbs.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -124,19 +126,22 @@ def check(
     columns: ColumnsOf = None,
     zone: ZoneOf = None,
     dayfirst: DayFirst = None,
+    rejected: Annotated[Path | None, typer.Option("--rejected", help=text("cli.help_rejected"))] = None,
     lang: Lang = None,
 ) -> None:
     """Say how data are understood, what is wrong with them, and what they can answer."""
     if lang:
         use_language(lang)
     from crmkit.errors import CrmkitError
-    from crmkit.reporting.console import account, waiting
+    from crmkit.reporting.console import account, keep_rejected, waiting
 
     with _stoppable():
         try:
-            with waiting(text("cli.loading", path=path)):
+            with waiting(text("cli.loading", path=_called(path))):
                 data = _loaded(path, tables=tables, columns=columns, zone=zone, dayfirst=dayfirst)
             faults = account(data, typer.echo)
+            if rejected is not None:
+                keep_rejected(data, rejected, typer.echo)
         except CrmkitError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None
@@ -169,7 +174,7 @@ def report(
     with _stoppable():
         try:
             may_write(out, overwrite=overwrite)  # before minutes are spent on reading
-            with waiting(text("cli.loading", path=path)):
+            with waiting(text("cli.loading", path=_called(path))):
                 data = _loaded(path, tables=tables, columns=columns, zone=zone, dayfirst=dayfirst)
             with _sections() as progress:
                 place = write(data, out, start=start, end=end, overwrite=overwrite, progress=progress)
@@ -180,6 +185,58 @@ def report(
         return
     typer.echo(text("cli.report_stopped"), err=True)
     raise typer.Exit(130)
+
+
+@app.command(help=text("cli.help_progress"))
+def progress(
+    export: Annotated[Path | None, typer.Option("--export", help=text("cli.help_progress_export"))] = None,
+    name: Annotated[str | None, typer.Option("--name", help=text("cli.help_progress_name"))] = None,
+    forget: Annotated[bool, typer.Option("--forget", help=text("cli.help_progress_forget"))] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=text("cli.help_replace"))] = False,
+    lang: Lang = None,
+) -> None:
+    """Show, export or delete the learner's own record."""
+    from crmkit.learning.progress import progress as show
+
+    with _said(lang):
+        typer.echo(str(show(export=export, name=name, forget=forget, overwrite=overwrite)))
+
+
+@app.command(help=text("cli.help_board"))
+def board(
+    folder: Annotated[Path, typer.Argument(help=text("cli.help_board_folder"))],
+    out: Annotated[Path | None, typer.Option("--out", help=text("cli.help_board_out"))] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=text("cli.help_replace"))] = False,
+    lang: Lang = None,
+) -> None:
+    """Put the exported records of a group together."""
+    from crmkit.learning.board import board as merged
+
+    with _said(lang):
+        merged(folder, out=out, overwrite=overwrite).print(typer.echo)
+        if out is not None:
+            typer.echo(text("cli.reported", out=out))
+
+
+@contextmanager
+def _said(lang: Literal["ja", "en"] | None) -> Iterator[None]:
+    """In the language asked for; what goes wrong is a sentence and ends with 1."""
+    if lang:
+        use_language(lang)
+    from crmkit.errors import CrmkitError
+
+    try:
+        yield
+    except CrmkitError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+def _called(path: str) -> str:
+    """What is read, as it may be said: without the password of a database."""
+    from crmkit.datasets.opening import plain_name
+
+    return plain_name(path)
 
 
 def _loaded(path: str, **how: Any) -> Any:

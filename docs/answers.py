@@ -267,8 +267,10 @@ def _lessons(made: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[
         source = path.read_text(encoding="utf-8")
         head = source.split("# ---")[1]
         told = yaml.safe_load("\n".join(line[2:] for line in head.splitlines()))["jupyter"]["crmkit"]
-        used = sorted({name for name in re.findall(r"\bcrmkit\.(\w+)\(", source) if name in made})
-        needs = {f"{name}.{column}" for name in told.get("tables", []) for column in schema.TABLES[name].required}
+        own = source[max(source.find("MY_FILE = "), 0) :]  # before the switch a lesson uses the course's data
+        used = sorted({name for name in re.findall(r"\bcrmkit\.(\w+)\(", own) if name in made})
+        tables = [name for name in told.get("tables", []) if re.search(rf"\b{name}\b", own)]
+        needs = {f"{name}.{column}" for name in tables for column in schema.TABLES[name].required}
         needs |= {column for name in used for column in made[name].get("needs", ())}
         better = {column for name in used for column in made[name].get("better", ())} - needs
         yield (
@@ -280,10 +282,16 @@ def _lessons(made: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[
         )  # fmt: skip
 
 
-def written() -> str:
+def of_the_file(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the file says of metrics and models, with its lessons made anew."""
+    made = {name: dict(one) for name, one in told.items() if one["kind"] != "lesson"}
+    return made | dict(_lessons(made))
+
+
+def written(entries: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole file."""
     lines = ["# Made by docs/answers.py: do not edit. What each figure needs, may find empty, and is better with."]
-    for name, one in entries().items():
+    for name, one in entries.items():
         lines += ["", f"[{name}]"]
         lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in one.items()]
     return "\n".join([*lines, ""])
@@ -297,6 +305,8 @@ def wrong(told: Mapping[str, Any]) -> Iterator[str]:
         for name, (_, call) in MODELS.items()
     }
     lessons = {f"lesson_{path.stem}" for path in LESSONS.glob("[0-9]*.py")}
+    again = of_the_file(told)
+    yield from (f"{name}: its lesson uses something else now" for name in lessons if told.get(name) != again[name])
     yield from (f"{name}: not in the file" for name in {*calls, *lessons} - {*told, "rate"})
     yield from (f"{name}: no longer there" for name in set(told) - {*calls, *lessons})
     for name, (call, tables) in calls.items():
@@ -326,11 +336,15 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="try what the file says is needed, fail where it is not so"
     )
-    if parser.parse_args().check:
-        found = list(wrong(tomllib.loads(FILE.read_text(encoding="utf-8"))))
+    parser.add_argument("--lessons", action="store_true", help="only the lessons anew, which takes a second")
+    chosen = parser.parse_args()
+    told = tomllib.loads(FILE.read_text(encoding="utf-8")) if chosen.check or chosen.lessons else {}
+    if chosen.check:
+        found = list(wrong(told))
         print("".join(f"crmkit/answers.toml: {line}: run docs/answers.py\n" for line in found), end="")
         return int(bool(found))
-    FILE.write_text(written(), encoding="utf-8", newline="\n")
+    made = of_the_file(told) if chosen.lessons else entries()
+    FILE.write_text(written(made), encoding="utf-8", newline="\n")
     return 0
 
 

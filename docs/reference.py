@@ -33,7 +33,7 @@ PAGES = {
     "any_figure": "crmkit.compared crmkit.metrics.counting crmkit.scorecard crmkit.estimate",
     "models": "crmkit.models",
     "plots": "crmkit.plots",
-    "data": "crmkit.datasets crmkit.texts crmkit.answers crmkit.reporting",
+    "data": "crmkit.datasets crmkit.texts crmkit.answers crmkit.reporting crmkit.learning crmkit.widgets.columns",
     "simulator": "crmkit.simulator",
 }
 KINDS = griffe.DocstringSectionKind

@@ -20,6 +20,9 @@ from tests.small_world import SmallWorld, content
 settings.register_profile("crmkit", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("crmkit")
 
+# Nothing that a test tries is a learner's; processes that tests start inherit it.
+os.environ["CRMKIT_PROGRESS"] = "off"
+
 ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
 
 

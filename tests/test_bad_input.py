@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmkit.datasets import Dataset, load
+from crmkit.datasets.said import BINARY
 from crmkit.errors import CrmkitError, EmptyTable, MissingColumn, ParameterError, RowsLeftOut, UnreadableFile, WrongType
 from crmkit.texts import LANGUAGES, in_language
 
@@ -50,8 +51,8 @@ def says(error: BaseException, *parts: str) -> None:
     for code in LANGUAGES:
         with in_language(code):
             told[code] = str(error)
-        for part in parts:
-            assert part in told[code], (code, part, told[code])
+            for part in map(str, parts):
+                assert part in told[code], (code, part, told[code])
         assert not re.search(r"\{\w*\}|\{\{|\}\}", told[code])
     assert told["ja"] != told["en"]
     assert "。" in told["ja"]
@@ -108,10 +109,10 @@ def test_kinds_of_files_that_are_not_known(tmp_path, name):
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel (.xls)"),
         (b"PAR1\x15\x04", "Parquet"),
         (b"\x1f\x8b\x08", "gzip"),
-        (b"a,b\n\x00\x01,2\n", "binary"),
+        (b"a,b\n\x00\x01,2\n", BINARY),
         (b"<!DOCTYPE html><html>login</html>", "HTML"),
         (b'{"orders": []}', "JSON"),
-        (b"\xff\xfea", "binary"),
+        (b"\xff\xfea", BINARY),
     ],
 )
 def test_what_a_csv_really_is(tmp_path, data, found):

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))
 
-from builder import course, derive, pages, prose, run, source  # noqa: E402
+from builder import course, derive, pages, prose, run, source, trainer  # noqa: E402
 from builder.trouble import Refused  # noqa: E402
 
 from crmkit.texts import glossary, messages  # noqa: E402
@@ -24,11 +24,14 @@ from crmkit.texts import glossary, messages  # noqa: E402
 pytestmark = pytest.mark.notebooks
 FILES = {
     "index.md",
+    "lessons.json",
     *(
         f"{code}/{name}"
         for code in ("ja", "en")
         for name in ("glossary.md", "07_small.ipynb", "solutions/07_small.ipynb")
     ),
+    "trainer/ja/07_small.ipynb",
+    "trainer/en/07_small.ipynb",
 }
 LESSON = """\
 # ---
@@ -70,6 +73,10 @@ answer_1
 # {{ define:churn }}
 # %% tags=["solution"]
 print("only in the solution")
+# %% [markdown] lang="ja" part="trap" tags=["trainer"]
+# 答えの{{ rate * 2 :.0f}}が出るまで待ちます。{{ term:churn }}
+# %% [markdown] lang="en" of="00000000" part="trap" tags=["trainer"]
+# Wait until {{ rate * 2 :.0f}} comes up. {{ term:churn }}
 """
 
 
@@ -114,7 +121,7 @@ def built(once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(once, tmp_path / "course"))
 
 
-def test_one_lesson_gives_four_notebooks_and_three_pages(once: Path) -> None:
+def test_one_lesson_gives_six_notebooks_three_pages_and_a_list(once: Path) -> None:
     assert set(all_files(once)) == FILES
 
 
@@ -142,6 +149,63 @@ def test_the_exercise_has_the_placeholder_and_the_solution_only_the_answer(once:
     assert getattr(glossary()["churn"], f"definition_{code}")[:20] in right["07-006"]
 
 
+@pytest.mark.parametrize("code", ["ja", "en"])
+def test_only_the_trainer_reads_the_notes_and_where_to_cut(once: Path, code: str) -> None:
+    exercise, solution, trainers = (
+        nbformat.read(once / folder / "07_small.ipynb", 4) for folder in (code, f"{code}/solutions", f"trainer/{code}")
+    )
+    words = messages(code)
+    seen = {cell.id: cell for cell in trainers.cells}
+    assert "07-009" not in {cell.id for cell in [*exercise.cells, *solution.cells]}
+    assert seen["07-009"].source.startswith(f"> **{words['trainer.note']}**\n>\n> ")
+    assert f"](../../{code}/glossary.md#churn)" in seen["07-009"].source
+    assert "1" in seen["07-009"].source.splitlines()[-1], "numbers in notes are computed too"
+    order = [cell.id for cell in trainers.cells]
+    assert order[order.index("07-004") + 1 :] == ["07-005-cut", "07-005", "07-006", "07-008", "07-009", "07-009-on"]
+    assert words["trainer.cut_begin"] in seen["07-005-cut"].source
+    assert words["course.trainer_title"].format(title="").strip() in trainers.cells[0].source
+    for cell in solution.cells:
+        if cell.cell_type == "code":
+            assert (seen[cell.id].source, seen[cell.id].outputs) == (cell.source, cell.outputs), "one run serves both"
+
+
+def test_code_for_trainers_alone_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, LESSON.replace('tags=["solution"]\nprint', 'tags=["trainer"]\nprint'))
+    assert "is code for trainers only" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("code", ["ja", "en"])
+def test_expected_wrong_answers_stand_with_their_numbers(code: str) -> None:
+    cell = source.Cell(0, code='lesson.check("08.1", answer_1)')
+    wanted = trainer.wanted([cell])
+    values = dict(zip(wanted, ["0.25", "0.5", "nan", "1234567.0"], strict=True))
+    said = trainer.tables(cell, code, values)
+    words = messages(code)
+    mistakes = [name for name in messages("en") if name.startswith("exercise.08_1.mistake.")]
+    rows = [line.strip("> |").split(" | ") for line in said.splitlines() if line.startswith("> | ")][2:]
+    assert [row[0] for row in rows] == ["0.25", "0.5", "–", "1,234,567"]
+    assert rows[0][1] == words["trainer.right"]
+    assert [row[1] for row in rows[1:]] == [prose.escaped(words[name]) for name in mistakes]
+    assert words["exercise.08_1.hint_1"] in said
+    assert said.index("> 1. ") < said.index("> 2. ") < said.index("> 3. ")
+    assert trainer.tables(source.Cell(0, code="check"), code, values) == ""
+
+
+@pytest.mark.parametrize("code", ["ja", "en"])
+def test_a_quiz_says_the_right_choice_to_the_trainer(code: str) -> None:
+    cell = source.Cell(0, code='lesson.quiz("08.4")')
+    said = trainer.tables(cell, code, dict.fromkeys(trainer.wanted([cell]), "b"))
+    words = messages(code)
+    assert f"| ✓ {words['quiz.08_4.option.b']}" in said
+    assert all(prose.escaped(words[f"quiz.08_4.says.{one}"]) in said for one in "abc")
+    assert said.count("✓") == 1
+
+
+def test_a_quiz_is_solved_in_all_editions_but_the_learners() -> None:
+    asked = 'lesson.quiz("08.4")'
+    assert [derive.code(asked, kind) for kind in derive.KINDS] == [asked, *['lesson.quiz("08.4", solved=True)'] * 2]
+
+
 def test_the_solution_keeps_text_and_picture_and_nothing_of_the_machine(once: Path) -> None:
     solution = nbformat.read(once / "en" / "solutions" / "07_small.ipynb", 4)
     outputs = {cell.id: cell.outputs for cell in solution.cells if cell.cell_type == "code"}
@@ -162,7 +226,7 @@ def test_the_opening_says_what_the_front_matter_says(once: Path) -> None:
 
 def test_the_index_links_every_notebook_and_glossary(once: Path) -> None:
     page = (once / "index.md").read_text(encoding="utf-8")
-    assert all(f"]({name})" in page for name in FILES - {"index.md"})
+    assert all(f"]({name})" in page for name in FILES - {"index.md", "lessons.json"})
 
 
 @pytest.mark.parametrize("code", ["ja", "en"])
@@ -390,9 +454,9 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(built: Path) -> None:
 
     stale = command("--check")
     assert stale.returncode == 1
-    assert stale.stderr.count("--stamp 07") == 2
-    assert "check: 2 to mend" in stale.stdout
-    assert command("--stamp", "07").stdout == "07_small: 2 English cells stamped anew\n"
+    assert stale.stderr.count("--stamp 07") == 3
+    assert "check: 3 to mend" in stale.stdout
+    assert command("--stamp", "07").stdout == "07_small: 3 English cells stamped anew\n"
     assert "there is no lesson 99; there are 07" in command("--only", "99").stderr
     fine = command("--check", "--only", "07")
     assert (fine.returncode, fine.stderr) == (0, "")
@@ -414,6 +478,8 @@ def test_a_readers_own_file_goes_into_the_switch() -> None:
     assert names["MY_FILE"] == r"C:\my files\shop.csv"
     assert names["MY_COLUMNS"] == {"customer_id": "会員番号"}
     assert notebook == before
+    left = derive.switched(notebook, "folder").cells[0].source
+    assert left == before.cells[0].source.replace("MY_FILE = None", "MY_FILE = 'folder'"), "columns are not asked for"
     with pytest.raises(ValueError, match="0 cells"):
         derive.switched(nbformat.v4.new_notebook(cells=[]), "x.csv", {})
 
@@ -430,6 +496,19 @@ def test_a_widget_is_stored_as_picture_and_sentence() -> None:
     assert set(cell.outputs[0].data) == {"image/png", "text/plain"}
     assert cell.outputs[0].execution_count == cell.execution_count == 1
     assert notebook.metadata == {}
+
+
+def test_the_readme_lists_the_lessons(tmp_path: Path) -> None:
+    write(tmp_path / "notebooks")
+    table = "| no. | lesson | theme | minutes |\n| --- | --- | --- | --- |\n"
+    (tmp_path / "README.md").write_text(f"# x\n\n{table}| 99 | old | | |\n\nthe end\n", encoding="utf-8")
+    assert "../README.md" in {trouble.lesson for trouble in course.check(tmp_path / "notebooks", say=quiet)}
+    course.build(tmp_path / "notebooks", say=quiet)
+    links = "[ja](notebooks/ja/07_small.ipynb), [en](notebooks/en/07_small.ipynb)"
+    row = f"| 07 | A small lesson ({links}) | retention | 5 + 10 |"
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == f"# x\n\n{table}{row}\n\nthe end\n"
+    assert course.check(tmp_path / "notebooks", say=quiet) == []
+    assert pages.readme("no table here", []) == "no table here"
 
 
 def test_an_empty_course_has_a_front_page() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import crmkit
 from crmkit import cli
+from crmkit.errors import CannotWrite, ParameterError, RowsLeftOut
 
 run = CliRunner().invoke
 HEADER = "会員番号,氏名,注文日時,購入金額"
@@ -75,3 +78,125 @@ def test_a_report_that_is_stopped_leaves_the_old_one(tmp_path: Path, monkeypatch
     assert "Nothing was written" in told.output
     assert out.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "shop.csv"]
+
+
+LINK = '=HYPERLINK("http://example.com","x")'
+BROKEN = ("A1,山田太郎,昨日,1200", f"'@x,{LINK.replace(',', ';')},いつか,1200", "A1,佐藤,2024-01-01,1,2,3")
+
+
+def test_rows_set_aside_are_kept_with_line_and_reason_and_are_no_formulas(tmp_path: Path) -> None:
+    out = tmp_path / "to mend"
+    told = run(cli.app, ["check", str(shop(tmp_path, *BROKEN)), "--rejected", str(out), "--lang", "en"])
+    assert told.exit_code == 1, told.output
+    assert "The rows set aside (3) are in" in told.output
+    assert "names of people" in told.output
+    assert [path.name for path in out.iterdir()] == ["orders.csv"]
+    with (out / "orders.csv").open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["file", "line", "reason", *HEADER.split(","), "whole_line"]
+    assert [row[:2] for row in rows] == [["shop.csv", "32"], ["shop.csv", "33"], ["shop.csv", "34"]]
+    assert all(row[2] for row in rows)
+    assert rows[0][3:] == ["A1", "山田太郎", "昨日", "1200", ""]  # the owner's own file, whole
+    assert rows[1][3:5] == ["''@x", "'" + LINK.replace(",", ";")]
+    assert rows[2][-1] == BROKEN[2]
+
+
+def test_mended_rows_can_be_loaded_again(tmp_path: Path) -> None:
+    with pytest.warns(RowsLeftOut):
+        crm = crmkit.load(shop(tmp_path, *BROKEN[:2]))
+    (place,) = crm.save_rejected(tmp_path / "to mend")
+    place.write_text(place.read_text(encoding="utf-8").replace("昨日", "2024-04-01").replace("いつか", "2024-04-02"))
+    again = crmkit.load(place)
+    assert len(again.orders) == 2
+    assert again.mapping.by_table()["orders"]["ordered_at"] == "注文日時"
+
+
+def test_rejected_rows_of_several_files_name_their_file(tmp_path: Path) -> None:
+    for month in ("01", "02"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        lines = [HEADER, f"A1,x,2024-{month}-01,1", "A2,x,いつか,1"]
+        (tmp_path / "in" / f"orders_2024-{month}.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.warns(RowsLeftOut):
+        crm = crmkit.load(tmp_path / "in")
+    (place,) = crm.save_rejected(tmp_path / "out")
+    with place.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["line"]) for row in rows] == [("orders_2024-01.csv", "3"), ("orders_2024-02.csv", "3")]
+
+
+def test_rejected_rows_replace_nothing_and_need_rows(tmp_path: Path) -> None:
+    path, out = shop(tmp_path), tmp_path / "to mend"
+    told = run(cli.app, ["check", str(path), "--rejected", str(out), "--lang", "en"])
+    assert told.exit_code == 0
+    assert "was not made" in told.output
+    assert not out.exists()
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    told = run(cli.app, ["check", str(shop(tmp_path, *BROKEN)), "--rejected", str(out), "--lang", "ja"])
+    assert told.exit_code == 2
+    assert "mine.txt" in told.output
+    assert [item.name for item in out.iterdir()] == ["mine.txt"]
+
+
+def test_rejected_rows_are_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(RowsLeftOut):
+        crm = crmkit.load(shop(tmp_path, *BROKEN))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("crmkit.datasets.rejected.write_csv_rows", full)
+    with pytest.raises(CannotWrite):
+        crm.save_rejected(tmp_path / "to mend")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shop.csv"]
+
+
+def test_the_account_adds_up_and_says_why(tmp_path: Path) -> None:
+    with pytest.warns(RowsLeftOut):
+        crm = crmkit.load(shop(tmp_path, *BROKEN))
+    (orders,) = crm.account
+    assert (orders.table, orders.source, orders.read, orders.loaded, orders.aside) == ("orders", "shop.csv", 33, 30, 3)
+    assert {reason.what for reason in orders.reasons} == set(crm.rejected["orders"]["reason"])
+    assert sum(reason.rows for reason in orders.reasons) == crm.account.aside == 3
+    assert sorted(line for reason in orders.reasons for line in reason.lines) == [32, 33, 34]
+    assert crm.account.frame()["aside"].tolist() == [3]
+    assert "<td>33</td>" in crm.account._repr_html_()
+    assert crm.account[:0].aside == 0
+
+
+def test_rows_dropped_by_a_repair_are_in_the_account(tmp_path: Path) -> None:
+    shop(tmp_path)
+    (tmp_path / "customers.csv").write_text("会員番号\nA1\n", encoding="utf-8")
+    crm = crmkit.load({"orders": tmp_path / "shop.csv", "customers": tmp_path / "customers.csv"})
+    less = crm.repair("orders.customer_id.drop_orphans")
+    one = less.account[0]
+    assert one.dropped > 0
+    assert one.read == one.loaded + one.aside + one.dropped == 30
+    page = crmkit.report(less, tmp_path / "r.html", lang="en").read_text(encoding="utf-8")
+    assert "Dropped by repairs" in page
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_an_unknown_table_names_a_few_and_counts_the_rest(tmp_path: Path, lang: str) -> None:
+    told = run(cli.app, ["check", str(shop(tmp_path)), "--tables", "oders", "--lang", lang])
+    assert told.exit_code == 2
+    assert "oders" in told.output
+    assert "orders" in told.output
+    assert "17" in told.output
+    assert len(told.output) < 200
+    with pytest.raises(ParameterError, match="oders"):
+        crmkit.load(shop(tmp_path), tables="oders")
+
+
+def test_bytes_that_are_no_text_are_said_in_japanese(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_bytes(b"a,b\n\0\1\2,3\n")
+    told = run(cli.app, ["check", str(tmp_path / "shop.csv"), "--lang", "ja"])
+    assert told.exit_code == 2
+    assert "binary" not in told.output
+    assert "文章や表ではないもの" in told.output
+
+
+def test_the_password_of_a_database_is_not_said() -> None:
+    said = cli._called("postgresql://shop:geheim@127.0.0.1:1/crm")
+    assert "geheim" not in said
+    assert "crm" in said

@@ -22,7 +22,10 @@ LOCKS = {"requirements.lock": "build", "requirements-dev.lock": "dev"}
 # the same libraries under another name: without a window toolkit, and without the command line
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb"}
 MISSION = {"jupyterlab", "ipywidgets", "pandas", "seaborn", "faker", "nbval"}
-VERBS = {"env", "lab", "test", "bench", "notebooks", "worlds", "docs", "lock", "lint", "format", "clean", "help"}
+VERBS = {
+    "env", "lab", "test", "bench", "notebooks", "worlds", "docs", "lock", "wheelhouse", "lint", "format", "clean",
+    "help",
+}  # fmt: skip
 # Put together here, so that this file does not name what it looks for.
 REGISTRIES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "npmjs" + ".com", "registry" + ".yarnpkg"]
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(?:root|tmp|work|home/\w+|Users/\w+)/[\w.-]")

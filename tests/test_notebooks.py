@@ -16,31 +16,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import cdnow
 import nbformat
-import pandas as pd
 import pytest
+from lesson_files import EXERCISES, LESSONS, NOTEBOOKS, SOLUTIONS, TRAINERS, checks, lesson_of, outputs, read, words_of
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "notebooks"
-sys.path.insert(0, str(NOTEBOOKS))
-
-from builder import course, derive, run, source  # noqa: E402
-
-from crmkit.texts import LANGUAGES, glossary, messages  # noqa: E402
+from builder import course, run, source  # isort: skip
+from crmkit.texts import LANGUAGES, glossary
 
 pytestmark = pytest.mark.notebooks
-LESSONS = [path.stem for path in sorted((NOTEBOOKS / "lessons").glob("*.py"))]
-EXERCISES = [f"{code}/{slug}" for slug in LESSONS for code in LANGUAGES]
-SOLUTIONS = [f"{code}/solutions/{slug}" for slug in LESSONS for code in LANGUAGES]
 LINK = re.compile(r"\]\((?!https?:)(?P<file>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
-
-
-def read(name: str) -> Any:
-    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
 
 
 def nbval(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -55,16 +41,6 @@ def nbval(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def counted(said: str, word: str) -> int:
     return sum(map(int, re.findall(rf"(\d+) {word}", said.splitlines()[-1])))
-
-
-def outputs(notebook: Any) -> dict[str, str]:
-    """All text that a notebook shows, by cell."""
-    shown = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            texts = [output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in cell.outputs]
-            shown[cell.id] = "\n".join(texts)
-    return shown
 
 
 def test_there_are_lessons() -> None:
@@ -106,71 +82,29 @@ def test_the_saved_solution_shows_pictures_text_and_correct_answers(name: str) -
     assert any("image/png" in one for one in data)
     assert all(one["text/plain"].strip() for one in data if "image/png" in one)
     assert not any(run.WIDGET_VIEW in one for one in data)
-    words = messages("ja" if name.startswith("ja/") else "en")
     said = outputs(notebook)
-    checks = [cell.id for cell in notebook.cells if re.search(r"\bcheck\(", cell.source) and cell.cell_type == "code"]
-    assert checks
-    assert all(words["verdict.correct"] in said[key] for key in checks)
+    assert checks(notebook)
+    assert all(words_of(name)["verdict.correct"] in said[key] for key in checks(notebook))
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_the_trainers_edition_shows_what_the_solution_shows(name: str) -> None:
+    """It comes from the same run, so nbval need not run it again."""
+    solution = read(f"{name.split('/')[1]}/solutions/{name.rpartition('/')[2]}")
+    trainers = read(name)
+    ran = [(cell.id, cell.source, cell.outputs) for cell in trainers.cells if cell.cell_type == "code"]
+    assert ran == [(cell.id, cell.source, cell.outputs) for cell in solution.cells if cell.cell_type == "code"]
+    ids = {cell.id for cell in trainers.cells}
+    assert {f"{key}-expected" for key in checks(trainers)} <= ids
+    assert any(key.endswith("-cut") for key in ids) == bool(lesson_of(name).header.cut_if_late)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_run_all_never_dies(name: str) -> None:
     notebook = read(name)
     run.run(notebook)
-    words = messages("ja" if name.startswith("ja/") else "en")
     said = outputs(notebook)
-    checks = [cell.id for cell in notebook.cells if re.search(r"\bcheck\(", cell.source) and cell.cell_type == "code"]
-    assert all(words["verdict.empty"] in said[key] for key in checks)
-
-
-# With the reader's own data
-
-
-@pytest.fixture(scope="module")
-def purchases() -> pd.DataFrame:
-    return cdnow.cdnow_frame()
-
-
-@pytest.mark.parametrize("name", SOLUTIONS)
-def test_a_lesson_runs_on_another_shops_data(name: str) -> None:
-    """Every lesson: nothing fails, the file is read in full, and the figures after the switch are new ones."""
-    saved = read(name)
-    changed = derive.switched(saved, str(cdnow.cdnow_csv()), cdnow.OWN_NAMES)
-    run.run(changed, may_warn=True)
-    before, after = outputs(saved), outputs(changed)
-    keys = [cell.id for cell in changed.cells if cell.cell_type == "code"]
-    switch = next(cell.id for cell in changed.cells if "MY_FILE = " in cell.source)
-    behind = keys[keys.index(switch) :]
-    assert f"{cdnow.ORDERS:,}" in after[switch]
-    assert "orders.csv" in after[switch]
-    showing = [key for key in behind if before[key].strip()]
-    words = messages("ja" if name.startswith("ja/") else "en")
-    same = [key for key in showing if after[key] == before[key] and words["verdict.correct"] not in after[key]]
-    assert not same, f"still the course's own data: {same}"
-    checks = [cell.id for cell in changed.cells if re.search(r"\bcheck\(", cell.source) and cell.cell_type == "code"]
-    assert all(words["verdict.correct"] in after[key] for key in checks), "answers must be computed, not stored"
-
-
-def test_the_figures_are_made_of_cdnow(purchases: pd.DataFrame) -> None:
-    """Lesson 08 on CDNOW against plain pandas."""
-    changed = derive.switched(read("en/solutions/08_repeat_and_retention"), str(cdnow.cdnow_csv()), cdnow.OWN_NAMES)
-    asked = [("with_newcomers.denominator", ""), ("with_newcomers.numerator", ""), ("answer_2.denominator", "")]
-    asked += [
-        ("when.month['start']", ""),
-        ("when.as_of", ""),
-        ("when.newcomers['start']", ""),
-        ("when.newcomers['end']", ""),
-    ]
-    answers = run.compute(changed, asked, may_warn=True)
-    assert all(fine for fine, _ in answers.values()), answers
-    buyers, repeaters, followed, month, as_of, since, until = (said for _, said in answers.values())
-    assert (month, as_of) == ("1998-06-01", "1998-07-01")
-    first = purchases.groupby("customer")["date"].min()
-    june = purchases.loc[purchases["date"] >= month, "customer"].unique()
-    assert int(float(buyers)) == len(june)
-    last = purchases.groupby("customer")["date"].max()
-    assert int(float(repeaters)) == int((last[june] > first[june]).sum())
-    assert int(float(followed)) == int(((first >= since) & (first < until)).sum())
+    assert all(words_of(name)["verdict.empty"] in said[key] for key in checks(notebook))
 
 
 # What the lessons promise
@@ -178,10 +112,7 @@ def test_the_figures_are_made_of_cdnow(purchases: pd.DataFrame) -> None:
 
 @pytest.fixture(scope="module", params=LESSONS)
 def lesson(request: pytest.FixtureRequest) -> source.Lesson:
-    found, troubles = source.read(NOTEBOOKS / "lessons" / f"{request.param}.py")
-    assert not troubles
-    assert found is not None
-    return found
+    return lesson_of(request.param)
 
 
 def test_every_term_of_a_lesson_exists(lesson: source.Lesson) -> None:
@@ -193,7 +124,7 @@ def pages() -> Iterator[Path]:
     yield NOTEBOOKS / "index.md"
     for code in LANGUAGES:
         yield NOTEBOOKS / code / "glossary.md"
-    for name in [*EXERCISES, *SOLUTIONS]:
+    for name in [*EXERCISES, *SOLUTIONS, *TRAINERS]:
         yield NOTEBOOKS / f"{name}.ipynb"
 
 

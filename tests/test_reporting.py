@@ -191,6 +191,23 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         report({}, tmp_path / "r.html")
 
 
+def test_a_picture_that_breaks_is_a_sentence_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("山田太郎")
+
+    monkeypatch.setattr("crmkit.plots.plot_rfm", broken)
+    tables = hostile()
+    page = Page(made(tables, tmp_path, lang="en"))
+    assert "“RFM map” could not be drawn" in page.said
+    assert "(ValueError, at test_reporting.py:" in page.said
+    assert "Pictures that could not be drawn because of an error: 1 (RFM map)" in page.said
+    assert "山田" not in page.said  # a library's words may quote a value
+    assert page.all("img")
+    book = report(tables, tmp_path / "r.xlsx", lang="ja")
+    with zipfile.ZipFile(book) as packed:
+        assert "エラーで描けなかった図：1枚" in packed.read("xl/sharedStrings.xml").decode()
+
+
 def test_the_window_is_the_last_twelve_full_months(tmp_path: Path) -> None:
     words = made(hostile(120), tmp_path, lang="en")  # from 2024-01-05 to 2027-12-13
     assert "2026-12-01 to 2027-12-01" in words

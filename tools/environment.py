@@ -3,6 +3,8 @@
     python tools/environment.py course
     python tools/environment.py dev
     python tools/environment.py lock      write both requirements files anew from pyproject.toml
+    python tools/environment.py wheelhouse FOLDER   gather all that `course` installs, for rooms without a network
+    python tools/environment.py course FOLDER       make `.venv` of such a folder, asking nobody outside
 
 Standard library only, and written so that an older Python can read it and go looking for a newer one. Nothing is done
 when nothing has changed: the stamp inside `.venv` is written last, so a set-up that was interrupted is never believed,
@@ -17,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -29,7 +32,7 @@ OLDEST = (3, 11)
 LOCKS = {"course": "requirements.lock", "dev": "requirements-dev.lock"}  # dev holds all of course
 WORDS = {
     "en": {
-        "use": "usage: python tools/environment.py course | dev | lock",
+        "use": "usage: python tools/environment.py course [FOLDER] | dev | lock | wheelhouse FOLDER",
         "no_python": "Python {oldest} or newer is needed and was not found (this is {found}). Please install it first.",
         "no_venv": "This Python cannot make an environment. On Debian or Ubuntu: apt install python3-venv",
         "make": "1/4 making .venv with Python {version}",
@@ -42,9 +45,15 @@ WORDS = {
         "failed": "Set-up failed here: {command}\nRun the same command again when the cause is mended.",
         "stopped": "Set-up was interrupted. Run the same command again; it starts over where needed.",
         "lock": "resolving {lock}",
+        "gather": "gathering the packages of {lock} in {folder} (hashes checked)",
+        "gathered": "{files} files, {size:.0f} MB, for machines of this kind ({machine}, Python {version}).\n"
+        "Take the folder of the course and this one along. There, without a network:\n"
+        "    python tools/environment.py course {folder}",
+        "no_folder": "There are no packages in {folder}. Make it where there is a network: "
+        "python tools/environment.py wheelhouse FOLDER",
     },
     "ja": {
-        "use": "使い方: python tools/environment.py course | dev | lock",
+        "use": "使い方: python tools/environment.py course [フォルダー] | dev | lock | wheelhouse フォルダー",
         "no_python": "Python {oldest} 以上が必要ですが、見つかりません(いまは {found})。先にインストールしてください。",
         "no_venv": "この Python では仮想環境を作れません。Debian / Ubuntu の場合: apt install python3-venv",
         "make": "1/4 Python {version} で .venv を作ります",
@@ -57,6 +66,12 @@ WORDS = {
         "failed": "ここで失敗しました: {command}\n原因を直してから、同じコマンドをもう一度実行してください。",
         "stopped": "準備を中断しました。同じコマンドをもう一度実行すると、必要なところからやり直します。",
         "lock": "{lock} を作り直します",
+        "gather": "{lock} のパッケージを {folder} に集めます(ハッシュを確認します)",
+        "gathered": "{files}個、{size:.0f}MB。同じ種類のパソコン({machine}、Python {version})で使えます。\n"
+        "コースのフォルダーとこのフォルダーを持って行き、ネットワークのない場所で次を実行してください。\n"
+        "    python tools/environment.py course {folder}",
+        "no_folder": "{folder} にパッケージがありません。ネットワークのある所で作ってください: "
+        "python tools/environment.py wheelhouse フォルダー",
     },
 }
 
@@ -83,17 +98,23 @@ def python() -> Path:
     return scripts() / ("python.exe" if os.name == "nt" else "python")
 
 
-def main(wanted: str) -> int:
-    """Bring `.venv` to a level, or write the locks; the exit code."""
+def main(wanted: str, folder: Path | None = None) -> int:
+    """Bring `.venv` to a level, write the locks, or gather the packages; the exit code."""
     begin = time.monotonic()
     try:
         if wanted == "lock":
             lock()
             return 0
+        if wanted == "wheelhouse" and folder is not None:
+            gather(folder)
+            return 0
         if is_ready(wanted):
             say("already", level=wanted)
+        elif folder is not None and not any(folder.glob("*.whl")):
+            say("no_folder", folder=folder)
+            return 1
         else:
-            install(wanted)
+            install(wanted, folder)
             say("ready", seconds=time.monotonic() - begin, level=wanted)
     except subprocess.CalledProcessError as error:
         say("failed", command=" ".join(str(part) for part in error.cmd))
@@ -142,8 +163,8 @@ def find_python() -> str:
     raise SystemExit(1)
 
 
-def install(level: str) -> None:
-    """Make the environment, fill it and stamp it."""
+def install(level: str, folder: Path | None = None) -> None:
+    """Make the environment, fill it and stamp it; from a folder of packages, without asking a network."""
     again = UNFINISHED.exists()
     UNFINISHED.parent.mkdir(exist_ok=True)
     UNFINISHED.touch()
@@ -151,11 +172,11 @@ def install(level: str) -> None:
     if again or not runs(python()):
         make()
     lock_file = LOCKS[level]
-    with_uv = fetch_uv()
+    with_uv = folder is None and fetch_uv()
     say("packages", lock=lock_file)
     if not (with_uv and uv("--require-hashes", "-r", lock_file)):
         with_uv = False
-        pip("--require-hashes", "-r", lock_file)
+        pip(*(["--no-index", "--find-links", str(folder)] if folder else []), "--require-hashes", "-r", lock_file)
     say("self")
     itself = ("--no-deps", "--no-build-isolation", "-e", ".")
     if not (with_uv and uv(*itself)):
@@ -207,6 +228,23 @@ def pip(*arguments: str) -> None:
     run(python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
 
 
+def gather(folder: Path) -> None:
+    """Everything that `course` installs, and crmkit itself as a wheel, as files for machines like this one."""
+    if not is_ready("course"):
+        install("course")  # it builds the wheel, with nothing that is not locked
+    say("gather", lock=LOCKS["course"], folder=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = ("--quiet", "--disable-pip-version-check")
+    downloads = (python(), "-m", "pip", "download", *quiet, "--only-binary", ":all:", "--dest", folder)
+    run(*downloads, "--require-hashes", "-r", LOCKS["course"])
+    run(python(), "-m", "pip", "wheel", *quiet, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ".")
+    files = list(folder.glob("*.whl"))
+    asked = subprocess.run([str(python()), "-V"], capture_output=True, text=True, check=True)
+    size = sum(file.stat().st_size for file in files) / 1e6
+    version = asked.stdout.split()[-1].rpartition(".")[0]
+    say("gathered", files=len(files), size=size, machine=sysconfig.get_platform(), version=version, folder=folder)
+
+
 def lock() -> None:
     """Resolve both requirements files for every platform, with hashes and without any address.
 
@@ -229,7 +267,9 @@ def run(*command: object) -> None:
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a Windows console may lack the letters
-    if len(sys.argv) != 2 or sys.argv[1] not in {*LOCKS, "lock"}:
+    given = sys.argv[1:]
+    alone = len(given) == 1 and given[0] in {*LOCKS, "lock"}
+    if not alone and not (len(given) == 2 and given[0] in {"course", "wheelhouse"}):
         say("use")
         raise SystemExit(2)
-    raise SystemExit(main(sys.argv[1]))
+    raise SystemExit(main(given[0], Path(given[1]).resolve() if len(given) == 2 else None))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from crmkit.datasets.problems import Problem
 from crmkit.datasets.tables import LoadedTable
@@ -35,7 +37,7 @@ def orphans(item: LoadedTable, loaded: Loaded) -> Iterator[tuple[str, str, pd.Se
         target, _, key = (column.references or "").partition(".")
         if column.name in item.frame and target in loaded:
             keys = loaded[target].frame[key]
-            lost = item.frame[column.name].notna() & ~item.frame[column.name].isin(keys)
+            lost = item.frame[column.name].notna() & ~_are_among(item.frame[column.name], keys)
             if lost.any():
                 yield column.name, target, keys, lost
 
@@ -61,6 +63,12 @@ def copies(item: LoadedTable) -> pd.Series[bool]:
     if "key_from_line" not in item.derived:
         return pd.Series(False, index=item.frame.index)
     return item.frame.drop(columns=list(item.model.key)).duplicated()
+
+
+def _are_among(ids: pd.Series[Any], keys: pd.Series[Any]) -> pd.Series[bool]:
+    """`ids.isin(keys)`, in a tenth of the time: pandas makes an object of each key."""
+    given, known = (pa.array(one, from_pandas=True).cast(pa.large_string()) for one in (ids, keys))
+    return pd.Series(np.asarray(pc.is_in(given, value_set=known)), index=ids.index)
 
 
 def _plain(ids: pd.Series[Any]) -> np.ndarray[Any, Any]:

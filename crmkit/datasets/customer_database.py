@@ -408,7 +408,7 @@ class CustomerDatabase:
 
     def _now(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
-            raise ParameterError("database_closed", file=self.path)
+            raise ParameterError("database_closed", file=self.path.name)
         return self._connection
 
     def _table(self, name: str) -> ShopTable:

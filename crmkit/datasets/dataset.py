@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
+from crmkit.datasets.account import Account
 from crmkit.datasets.checks import checked
 from crmkit.datasets.crm import Crm
 from crmkit.datasets.mapping import ColumnMapping
@@ -25,8 +28,9 @@ class Dataset(Crm):
 
     `crm.orders` is a pandas table under the data model's column names. `crm.mapping` says which column of the source is
     which, `crm.problems` what is wrong with which rows and how to mend it, `crm.rejected["orders"]` holds the rows that
-    could not be used, as they stand in the source, and `crm.report()` accounts for every row. Words follow the language
-    in use when they are looked at. The shop's own table `problems`, if it is loaded, is `crm.tables["problems"]`.
+    could not be used, as they stand in the source, and `crm.account` accounts for every row (`crm.report()` in words).
+    Words follow the language in use when they are looked at. A table of the shop's own that is called like one of
+    these, such as `problems`, is `crm.tables["problems"]`.
     """
 
     def __init__(
@@ -54,6 +58,46 @@ class Dataset(Crm):
         A line with a wrong number of fields is in `whole_line`.
         """
         return {name: _rejected(item) for name, item in self._loaded.items()}
+
+    @property
+    def account(self) -> Account:
+        """What became of every row: per table the rows read, loaded, set aside and why, and dropped by repairs."""
+        return Account.of(self._loaded)
+
+    def save_rejected(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the rows that were set aside to a folder, a CSV per table, to mend them and load them again.
+
+        Each row has the `file` and `line` that it stands in, the `reason`, and all columns of the file as text, those
+        that name people too: it is your file, and what is to be mended must be seen. Text that a spreadsheet would take
+        for a formula gets an apostrophe in front. The folder appears when all of it is written.
+
+        Args:
+            folder: The folder to make; not inside a folder that you load, or its files would be loaded too.
+
+        Returns:
+            The files, in UTF-8 with a mark, so that Excel knows it; none where no row was set aside: then there is no
+            folder either.
+
+        Raises:
+            ParameterError: the folder is there already, with something in it.
+            CannotWrite: no room, or no right to write there.
+
+        Examples:
+            >>> import pandas as pd
+            >>> from tempfile import mkdtemp
+            >>> from warnings import catch_warnings, simplefilter
+            >>> from crmkit.datasets import load
+            >>> visits = pd.DataFrame({"会員番号": ["A", "B"], "来店日": ["2024-04-01", "?"], "お会計": [100, 200]})
+            >>> with catch_warnings():
+            ...     simplefilter("ignore")
+            ...     crm = load(visits)
+            >>> (place,) = crm.save_rejected(Path(mkdtemp()) / "to mend")
+            >>> place.read_text(encoding="utf-8-sig").splitlines()[0]
+            'file,line,reason,会員番号,来店日,お会計'
+        """
+        from crmkit.datasets.rejected import save
+
+        return save(self._loaded, self.rejected, Path(os.path.realpath(Path(folder).expanduser())))
 
     @property
     def repairs(self) -> pd.DataFrame:
@@ -166,6 +210,8 @@ def _account(item: LoadedTable) -> Iterator[tuple[int, str]]:
         yield 1, text("load.blank", rows=f"{source.blank_lines:,}")
     for made in item.derived:
         yield 1, text(f"load.made.{made}")
+    for key, facts in item.told:
+        yield 1, text(f"line_items.told.{key}", **facts)
     yield (
         1,
         text(

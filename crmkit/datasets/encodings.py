@@ -6,6 +6,7 @@ import codecs
 import re
 from pathlib import Path
 
+from crmkit.datasets.said import BINARY
 from crmkit.errors import ParameterError, UnreadableFile
 
 BOM = b"\xef\xbb\xbf"
@@ -48,7 +49,7 @@ def decoded(file: Path, data: bytes, encoding: str | None) -> tuple[bytes, str]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what Excel calls "Unicode text"
         return _marked(file, data, "utf-16"), "UTF-16"
     if b"\0" in data:
-        raise UnreadableFile("not_csv", file=file, found="binary")
+        raise UnreadableFile("not_csv", file=file, found=BINARY)
     if b"\x1b$" in data and data.isascii():
         return _marked(file, data, "iso2022_jp_ext"), "ISO-2022-JP (JIS)"
     try:
@@ -63,7 +64,7 @@ def _marked(file: Path, data: bytes, coding: str) -> bytes:
     try:
         return data.decode(coding).encode()
     except UnicodeError:
-        raise UnreadableFile("not_csv", file=file, found="binary") from None
+        raise UnreadableFile("not_csv", file=file, found=BINARY) from None
 
 
 def lines_in(text: str) -> int:

@@ -20,6 +20,7 @@ import pyarrow.parquet
 
 from crmkit.datasets.encodings import BOM, decoded, lines_in
 from crmkit.datasets.layout import Layout, layout_of
+from crmkit.datasets.said import BINARY
 from crmkit.datasets.source import HEAD, Misfit, Offer, Source, SourceNote, memory, must_be_there
 from crmkit.errors import EmptyTable, UnreadableFile
 
@@ -265,7 +266,7 @@ def _open_text(path: Path, data: bytes | None, encoding: str | None) -> Source:
     try:
         return _table(_Bytes(path, said, turned))
     except _NotUtf8:
-        raise UnreadableFile("not_csv", file=path, found="binary") from None
+        raise UnreadableFile("not_csv", file=path, found=BINARY) from None
 
 
 class _NotUtf8(Exception):

@@ -50,24 +50,46 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The export of a well-known system; `once` is the header whose value repeats on the lines of one row."""
+    """The export of a well-known system; `once` is the header whose value repeats on the lines of one row.
+
+    `items` are the columns of `order_items`, where the export has a line for each item of an order.
+    """
 
     title: str
     table: str
     signature: tuple[str, ...]
     columns: Mapping[str, str]
     once: str | None = None
+    items: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What a source with a line for each item of an order has, beside the columns of the order itself.
+
+    `items` are its columns of `order_items`; `amount` is where a line's own amount stands that no column of the model
+    takes; `sure` says that it was asked for, or that its headers leave no doubt.
+    """
+
+    items: tuple[Match, ...]
+    amount: int | None = None
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a source is taken for: its table (`None` = not told), columns, and the tables that came as near."""
+    """What a source is taken for: its table (`None` = not told), columns, and the tables that came as near.
+
+    With `lines` it is taken for orders with a line for each item: two tables in one.
+    """
 
     offer: Offer
     table: Table | None
     matches: tuple[Match, ...] = ()
     export: Export | None = None
     near: tuple[str, ...] = ()
+    lines: Lines | None = None
+    left_out: tuple[str, ...] = ()  # columns that the caller said not to look for
 
 
 @lru_cache(maxsize=10_000)  # every table asks about every header
@@ -86,10 +108,10 @@ def tidy(header: str) -> str:
 
 def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHING) -> Proposal:
     """Tell the table of a source, if one is clearly ahead of the others; only tables that have the columns `own`."""
-    export = next((item for item in _exports() if _has_all(offer.headers, item.signature)), None)
+    export = export_of(offer)
     if export is not None:
         model = TABLES[export.table]
-        return Proposal(offer, model, _each_once(offer, match_columns(offer, model, own, how, export)), export)
+        return Proposal(offer, model, each_once(offer, match_columns(offer, model, own, how, export)), export)
     scored = sorted(_scored(offer, how, own), key=lambda item: -item[0])
     if not scored:
         return Proposal(offer, None)
@@ -97,7 +119,7 @@ def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHI
     near = tuple(other.name for score, other, _ in scored[1:] if best - score < _CLEAR)
     if near:
         return Proposal(offer, None, (), None, (model.name, *near))
-    return Proposal(offer, model, _each_once(offer, matches))
+    return Proposal(offer, model, each_once(offer, matches))
 
 
 def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Reading) -> Proposal:
@@ -109,12 +131,13 @@ def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Read
         UnreadableFile: a column that is needed is there twice.
     """
     export = next((it for it in _exports() if it.table == model.name and _has_all(offer.headers, it.signature)), None)
-    matches = _each_once(offer, match_columns(offer, model, own, how, export))
+    matches = each_once(offer, match_columns(offer, model, own, how, export))
     found = {match.column for match in matches}
     for column in model.columns:
         if column.required and column.name not in found and not made_from_line(model, column):
-            _raise_missing(offer, model, column.name, column.name)
-    return Proposal(offer, model, matches, export)
+            raise_missing(offer, model, column.name, column.name)
+    left_out = tuple(name for name, header in own.items() if header is None)
+    return Proposal(offer, model, matches, export, left_out=left_out)
 
 
 def match_columns(
@@ -133,6 +156,17 @@ def match_columns(
 def made_from_line(model: Table, column: Column) -> bool:
     """Whether an id can be made from the line that a row stands in."""
     return model.name in KEY_FROM_LINE and model.key == (column.name,)
+
+
+def export_of(offer: Offer) -> Export | None:
+    """The well-known export that a source is, by headers that only that has."""
+    return next((item for item in _exports() if _has_all(offer.headers, item.signature)), None)
+
+
+def header_among(offer: Offer, names: str) -> Iterator[int]:
+    """The places of headers that stand in a list of `[line_items]`, in the order of that list."""
+    for name in _book()["line_items"][names]:
+        yield from (at for at, header in enumerate(offer.headers) if bare(header) == bare(name))
 
 
 def is_personal(header: str) -> bool:
@@ -171,7 +205,7 @@ def _asked(offer: Offer, model: Table, own: Mapping[str, str | None]) -> Iterato
         if wanted:  # None: leave this column alone
             at = _places(offer, wanted)
             if not at:
-                _raise_missing(offer, model, wanted, name)
+                raise_missing(offer, model, wanted, name)
             yield name, at[0], "asked"
 
 
@@ -211,8 +245,12 @@ def _holds(offer: Offer, at: int, column: Column, how: Reading) -> bool:
     return bool(2 * bad.sum() <= full.sum())
 
 
-def _each_once(offer: Offer, matches: tuple[Match, ...]) -> tuple[Match, ...]:
-    """Refuse two headers that people cannot tell apart, if one of them is used: nobody knows which is meant."""
+def each_once(offer: Offer, matches: tuple[Match, ...]) -> tuple[Match, ...]:
+    """Refuse two headers that people cannot tell apart, if one of them is used: nobody knows which is meant.
+
+    Raises:
+        UnreadableFile: naming the header.
+    """
     for match in matches:
         times = sum(tidy(header) == tidy(match.own) for header in offer.headers)
         exact = sum(header == match.own for header in offer.headers)
@@ -221,7 +259,12 @@ def _each_once(offer: Offer, matches: tuple[Match, ...]) -> tuple[Match, ...]:
     return matches
 
 
-def _raise_missing(offer: Offer, model: Table, wanted: str, name: str) -> None:
+def raise_missing(offer: Offer, model: Table, wanted: str, name: str) -> None:
+    """Say that a column is not there, and which header comes nearest.
+
+    Raises:
+        MissingColumn: always, but for a source whose first row holds values: that is `UnreadableFile`.
+    """
     refuse_values(offer)
     raise MissingColumn(
         "file", file=offer.name, table=model.name, column=wanted, name=name,
@@ -303,7 +346,9 @@ def _index(table: str) -> dict[str, dict[int, tuple[str, By]]]:
 @cache
 def _exports() -> tuple[Export, ...]:
     return tuple(
-        Export(item["title"], item["table"], tuple(item["signature"]), item["columns"], item.get("once"))
+        Export(
+            item["title"], item["table"], tuple(item["signature"]), item["columns"], item.get("once"), item.get("items")
+        )
         for item in _book()["exports"].values()
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crmkit.datasets.encodings import lines_in
+from crmkit.datasets.said import BINARY
 from crmkit.datasets.source import HEAD
 from crmkit.errors import UnreadableFile
 
@@ -61,7 +62,7 @@ def layout_of(path: Path, text: str) -> Layout:
     """
     found = [one for delimiter in DELIMITERS if (one := _cut(text, delimiter)) is not None]
     if not found:
-        raise UnreadableFile("not_csv", file=path, found="binary")
+        raise UnreadableFile("not_csv", file=path, found=BINARY)
     return max(found, key=lambda one: len(one.headers))
 
 

@@ -6,23 +6,29 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from crmkit import schema
 from crmkit.datasets.crm import Crm
 from crmkit.datasets.dataset import Dataset
 from crmkit.datasets.headings import Proposal
+from crmkit.datasets.line_items import are_lines, expanded
 from crmkit.datasets.manifest import MANIFEST, is_saved
 from crmkit.datasets.mapping import ColumnMapping, read_mapping
 from crmkit.datasets.opening import DUCKDB, POSTGRES, Opened, open_source
 from crmkit.datasets.problems import Reasons
 from crmkit.datasets.saved import open_saved
+from crmkit.datasets.source import Source
+from crmkit.datasets.splitting import load_lines
 from crmkit.datasets.tables import LoadedTable, load_table
 from crmkit.datasets.values import Reading
-from crmkit.errors import ParameterError, RowsLeftOut
+from crmkit.errors import CrmkitError, ParameterError, RowsLeftOut
 
 Names = Mapping[str, str | None] | Mapping[str, Mapping[str, str | None]] | str | os.PathLike[str]
 
@@ -59,7 +65,8 @@ def load(
             is at hand (pandas, Polars, PyArrow, DuckDB, Spark), a list of these, or these by table:
             `{"orders": "shop.csv", "customers": frame}`. Or the path of a saved folder.
         tables: Which table a single source is ("orders"), or which sheet, file, table or SELECT is which table:
-            `{"orders": "注文一覧"}`. Without it, names and headers tell.
+            `{"orders": "注文一覧"}`. Without it, names and headers tell. "line_items" are orders with a line for each
+            item, which become `orders` and `order_items`; usual headers tell them too, "orders" says that they are not.
         columns: Your own column names by the data model's: `{"customer_id": "会員番号"}`; for several tables also
             `{"orders": {"customer_id": "会員番号"}}`; or the file that `crm.mapping.save("shop.toml")` wrote. Columns
             that are not named are found by their usual names; `None` leaves one out.
@@ -134,8 +141,14 @@ def recognize(
     """
     _check_source(source)
     own = _own_names(source, tables, columns)
-    opened = open_source(source, tables, own, Reading(_ZONE, None, None), encoding)
-    return ColumnMapping.of(opened)
+    how = Reading(_ZONE, None, None)
+    opened = open_source(source, tables, own, how, encoding)
+    both = opened.tables.get("orders")
+    if both is None or both.lines is None:
+        return ColumnMapping.of(opened)
+    if "order_items" in opened.tables or not are_lines(both, both.offer.head):
+        return ColumnMapping.of(replace(opened, tables={**opened.tables, "orders": replace(both, lines=None)}))
+    return ColumnMapping.of(opened, _made_of_head(both, how))
 
 
 def sample(name: str) -> Crm:
@@ -199,16 +212,42 @@ def _is_saved_place(source: Any) -> bool:
 
 
 def _load(opened: Opened, how: Reading) -> Dataset:
-    loaded = {name: _load_one(proposal, how) for name, proposal in opened.tables.items()}
+    loaded: dict[str, LoadedTable] = {}
+    tables = dict(opened.tables)
+    for name, proposal in opened.tables.items():
+        source = proposal.offer.read()
+        if proposal.lines is not None and "order_items" not in opened.tables and are_lines(proposal, source.columns):
+            loaded["orders"], loaded["order_items"] = load_lines(source, proposal, how)
+        else:
+            tables[name] = replace(proposal, lines=None)
+            loaded[name] = _load_one(source, proposal, how)
     for item in loaded.values():
         _warn(item)
-    return Dataset(loaded, zone=how.zone, mapping=ColumnMapping.of(opened), notes=opened.notes)
+    mapping = ColumnMapping.of(replace(opened, tables=tables), _made_of(loaded))
+    return Dataset(loaded, zone=how.zone, mapping=mapping, notes=opened.notes)
 
 
-def _load_one(proposal: Proposal, how: Reading) -> LoadedTable:
+def _load_one(source: Source, proposal: Proposal, how: Reading) -> LoadedTable:
     assert proposal.table is not None
     once = proposal.export is not None and proposal.export.once is not None
-    return load_table(proposal.offer.read(), proposal.table, proposal.matches, how, once=once)
+    return load_table(source, proposal.table, proposal.matches, how, once=once)
+
+
+def _made_of(loaded: Mapping[str, LoadedTable]) -> dict[str, str]:
+    """How amounts of orders were made of their lines, by column: "total" or "sum"; nothing of plain orders."""
+    told = loaded["orders"].told if "orders" in loaded else []
+    return {str(facts["column"]): key for key, facts in told if key in ("total", "sum")}
+
+
+def _made_of_head(proposal: Proposal, how: Reading) -> dict[str, str]:
+    """The same by the first rows alone; nothing where they cannot be read."""
+    offer = proposal.offer
+    head = Source(offer.name, offer.headers, offer.head, np.arange(1, len(offer.head[0]) + 1))
+    try:
+        orders, _ = load_lines(head, proposal, how)
+    except CrmkitError:  # whoever loads it will be told
+        return {}
+    return _made_of({"orders": orders})
 
 
 def _warn(item: LoadedTable) -> None:
@@ -248,6 +287,7 @@ def _own_names(
     flat = {name: own for name, own in (columns or {}).items() if not isinstance(own, Mapping)}
     nested = {name: dict(own) for name, own in (columns or {}).items() if isinstance(own, Mapping)}
     named = list(source) if isinstance(source, Mapping) else [tables] if isinstance(tables, str) else list(tables or ())
+    named = expanded(named)
     if not named:
         return nested | ({"": flat} if flat else {})
     for table in nested:

@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from crmkit.datasets.headings import Proposal, is_personal
 from crmkit.datasets.opening import Opened
 from crmkit.datasets.values import as_text
 from crmkit.errors import CannotWrite, UnreadableFile
+from crmkit.schema import TABLES
 from crmkit.texts import text
 
 _SAMPLES = 3
@@ -34,6 +35,13 @@ class Row:
     by: str
     personal: bool
     samples: tuple[str, ...]
+    made: str = ""  # how the rows of orders are made of it, where the source has a line for each item
+
+    @property
+    def told_by(self) -> str:
+        """By what it was told, in the language in use."""
+        by = text(f"mapping.by.{self.by}")
+        return text("line_items.by", by=by, made=text(f"line_items.made.{self.made}")) if self.made else by
 
 
 class ColumnMapping:
@@ -43,14 +51,20 @@ class ColumnMapping:
     with any editor and given to `load` as `columns`.
     """
 
-    def __init__(self, rows: tuple[Row, ...]) -> None:
+    def __init__(self, rows: tuple[Row, ...], left_out: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.rows = rows
+        self.left_out = left_out or {}
 
     @classmethod
-    def of(cls, opened: Opened) -> ColumnMapping:
-        """The mapping of what was opened, its unused columns and sources among it."""
+    def of(cls, opened: Opened, made: Mapping[str, str] | None = None) -> ColumnMapping:
+        """The mapping of what was opened, its unused columns and sources among it.
+
+        `made` says, by its column of orders, how an amount comes from the lines of an order: "total" or "sum".
+        """
         proposals = [*opened.tables.items(), *(("", proposal) for proposal in opened.others)]
-        return cls(tuple(row for table, proposal in proposals for row in _rows(table, proposal)))
+        rows = [row for table, proposal in proposals for row in _rows(table, proposal)]
+        rows = [replace(row, made=(made or {}).get(row.column, "")) if row.table == "orders" else row for row in rows]
+        return cls(tuple(rows), {table: one.left_out for table, one in opened.tables.items() if one.left_out})
 
     def by_table(self) -> dict[str, dict[str, str | None]]:
         """As `load` takes it for `columns`."""
@@ -58,6 +72,8 @@ class ColumnMapping:
         for row in self.rows:
             if row.column:
                 found.setdefault(row.table, {})[row.column] = row.own
+        for table, columns in self.left_out.items():
+            found.setdefault(table, {}).update(dict.fromkeys(columns))
         return found
 
     def frame(self, *, personal: bool = False) -> pd.DataFrame:
@@ -73,7 +89,7 @@ class ColumnMapping:
         hidden = text("mapping.hidden")
         rows = [
             (
-                row.source, row.table, row.column, row.own, text(f"mapping.by.{row.by}"),
+                row.source, row.table, row.column, row.own, row.told_by,
                 hidden if row.personal and row.samples and not personal else " / ".join(row.samples),
             )
             for row in self.rows
@@ -113,7 +129,7 @@ class ColumnMapping:
         lines = [f"# {line}" for line in text("mapping.comment").splitlines()]
         for table, columns in self.by_table().items():
             lines += ["", f"[{table}]"]
-            lines += [f"{name} = {json.dumps(own, ensure_ascii=False)}" for name, own in columns.items()]
+            lines += [f"{name} = {json.dumps(own or False, ensure_ascii=False)}" for name, own in columns.items()]
             unused = [row.own for row in self.rows if row.table == table and not row.column]
             lines += [f"# {text('mapping.unused', columns=_one_line(', '.join(unused)))}"] if unused else []
         return "\n".join([*lines, ""])
@@ -154,6 +170,9 @@ def read_mapping(path: Path) -> dict[str, dict[str, str | None]]:
 
 
 def _rows(table: str, proposal: Proposal) -> Iterator[Row]:
+    if proposal.lines is not None:
+        yield from _rows_of_lines(proposal)
+        return
     told = {match.at: match for match in proposal.matches}
     for at, header in enumerate(proposal.offer.headers):
         match = told.get(at)
@@ -163,6 +182,18 @@ def _rows(table: str, proposal: Proposal) -> Iterator[Row]:
         personal = marked or is_personal(header) or any("@" in value for value in samples)
         by = match.by if match and table else "unused" if table else "unknown"
         yield Row(proposal.offer.name, table, column, header, by, personal, samples)
+
+
+def _rows_of_lines(proposal: Proposal) -> Iterator[Row]:
+    """The columns of orders, then those of their items; those of neither stand once, with the items."""
+    assert proposal.lines is not None
+    orders = replace(proposal, lines=None)
+    items = replace(orders, table=TABLES["order_items"], matches=proposal.lines.items)
+    taken = {match.at for match in proposal.matches}
+    yield from (row for row in _rows("orders", orders) if row.column)
+    for at, row in enumerate(_rows("order_items", items)):
+        if row.column or at not in taken:
+            yield row
 
 
 def _samples(proposal: Proposal, at: int) -> list[str]:

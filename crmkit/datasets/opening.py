@@ -12,6 +12,8 @@ from typing import Any
 
 from crmkit import schema
 from crmkit.datasets.headings import Proposal, bare, propose, recognize, refuse_values
+from crmkit.datasets.line_items import LINE_ITEMS, TWO, are_lines, as_line_items, line_items, parted
+from crmkit.datasets.said import SomeTables
 from crmkit.datasets.source import Offer, Offers, SourceNote
 from crmkit.datasets.values import Reading
 from crmkit.errors import ParameterError, UnreadableFile
@@ -46,6 +48,7 @@ def open_source(
     if isinstance(source, Mapping):
         if tables is not None:
             raise ParameterError("tables_twice")
+        source = two_in_one(source)
         found = {
             name: offers_of(thing, encoding=encoding, called=name)
             for name, thing in source.items()
@@ -54,6 +57,7 @@ def open_source(
         chosen = {name: _only(offers, name, source[name], how) for name, offers in found.items()}
         return _opened(chosen, own, how, [note for offers in found.values() for note in offers.notes])
     if isinstance(tables, Mapping):
+        tables = two_in_one(tables)
         for table in tables:
             check_table(table)
         offers = offers_of(source, wanted=tables, encoding=encoding)
@@ -61,6 +65,8 @@ def open_source(
     offers = offers_of(source, encoding=encoding)
     if tables is None and len(offers) == 1 and len(own) == 1 and "" not in own:
         tables = next(iter(own))  # the table whose columns are told
+    if tables is None and len(offers) == 1 and set(own) == set(TWO):
+        tables = LINE_ITEMS
     if isinstance(tables, str):
         check_table(tables)
         return _opened({tables: _only(offers, tables, source, how)}, own, how, offers.notes)
@@ -68,7 +74,26 @@ def open_source(
 
 
 def _opened(chosen: Mapping[str, Offer], own: OwnNames, how: Reading, notes: Sequence[SourceNote]) -> Opened:
-    return Opened({name: _propose(offer, name, own, how) for name, offer in chosen.items()}, notes=tuple(notes))
+    if LINE_ITEMS in chosen:
+        for name in TWO:
+            if name in chosen:
+                raise ParameterError("two_sources", table=name, first=chosen[LINE_ITEMS].name, second=chosen[name].name)
+    found = {name: _propose(offer, name, own, how) for name, offer in chosen.items()}
+    return Opened({("orders" if it.lines else name): it for name, it in found.items()}, notes=tuple(notes))
+
+
+def two_in_one(parts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Sources by table; orders and their items from one and the same source are its lines.
+
+    Examples:
+        >>> two_in_one({"orders": "till.csv", "order_items": "till.csv", "customers": "members.csv"})
+        {'line_items': 'till.csv', 'customers': 'members.csv'}
+    """
+    orders, items = (parts.get(name) for name in TWO)
+    paths = isinstance(orders, str | os.PathLike) and isinstance(items, str | os.PathLike)
+    if orders is None or not (orders is items or (paths and str(orders) == str(items))):
+        return parts
+    return {LINE_ITEMS: orders} | {name: part for name, part in parts.items() if name not in TWO}
 
 
 def offers_of(
@@ -113,18 +138,26 @@ def _only(offers: Sequence[Offer], table: str, thing: Any, how: Reading) -> Offe
     """The one source that a table is to be read from: a workbook may have sheets beside it."""
     if len(offers) == 1:
         return offers[0]
-    fitting = [offer for offer in offers if (found := recognize(offer, how).table) is not None and found.name == table]
+    fitting = [offer for offer in offers if _fits(offer, table, how)]
     if len(fitting) == 1:
         return fitting[0]
     names = ", ".join(offer.name for offer in offers) or "-"
     raise ParameterError("which_part", table=table, source=plain_name(thing), found=names)
 
 
+def _fits(offer: Offer, table: str, how: Reading) -> bool:
+    if table == LINE_ITEMS:
+        return line_items(offer, {}, how) is not None
+    found = recognize(offer, how).table
+    return found is not None and found.name == table
+
+
 def _parts(source: Any, offers: Sequence[Offer], tables: Mapping[str, str]) -> dict[str, Offer]:
     """Sheets, files or tables of a source by the names that the caller gives; a database also takes queries."""
     found = {}
     for table, part in tables.items():
-        same = [offer for offer in offers if part in (offer.stem, offer.name) or table == offer.stem]
+        same = [offer for offer in offers if part in (offer.stem, offer.name)]
+        same = same or [offer for offer in offers if table == offer.stem]  # a query goes by its table's name
         same = same or [offer for offer in offers if bare(offer.stem) == bare(part)]
         if len(same) != 1:
             stems = [offer.stem for offer in offers]
@@ -138,6 +171,8 @@ def _parts(source: Any, offers: Sequence[Offer], tables: Mapping[str, str]) -> d
 
 
 def _propose(offer: Offer, table: str, own: OwnNames, how: Reading) -> Proposal:
+    if table == LINE_ITEMS:
+        return as_line_items(offer, own, how)
     return propose(offer, schema.TABLES[table], own.get(table, {}), how)
 
 
@@ -150,20 +185,33 @@ def _by_content(offers: Offers, own: OwnNames, how: Reading) -> Opened:
     tables: dict[str, Proposal] = {}
     others: list[Proposal] = []
     for offer in offers:
-        told = recognize(offer, how, flat)
+        told = _told(offer, flat, own, how)
         if told.table is None:
             others.append(told)
             continue
         name = told.table.name
         if name in tables:
             raise ParameterError("two_sources", table=name, first=tables[name].offer.name, second=offer.name)
-        tables[name] = _propose(offer, name, own, how) if name in own else told
+        tables[name] = _propose(offer, name, own, how) if name in own and not told.lines else told
     for name in own:
-        if name not in tables:
+        if name not in tables and not (name == TWO[1] and TWO[0] in tables and tables[TWO[0]].lines):
             raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables) or "-")
     if not tables:
         _refuse(others)
     return Opened(tables, tuple(others), tuple(offers.notes))
+
+
+def _told(offer: Offer, flat: Mapping[str, str | None], own: OwnNames, how: Reading) -> Proposal:
+    """What a source is: one table, or orders with a line for each item, where its headers are those of both."""
+    told = recognize(offer, how, flat)
+    near = {told.table.name} if told.table is not None else set(told.near)
+    if len(set(own) & set(TWO)) == 1 or not all(any(name in schema.TABLES[table] for table in TWO) for name in flat):
+        return told
+    both = line_items(offer, parted(flat) if flat else own, how)
+    if both is None or both.lines is None:
+        return told
+    # where the rows of the whole must tell, the headers alone have to make it a table of orders
+    return both if (both.lines.sure and near & {*TWO, ""}) or are_lines(both, offer.head) or "orders" in near else told
 
 
 def _refuse(others: Sequence[Proposal]) -> None:
@@ -175,18 +223,17 @@ def _refuse(others: Sequence[Proposal]) -> None:
     headers = ", ".join(first.offer.headers)
     if first.near:
         raise UnreadableFile("which_table", file=first.offer.name, near=", ".join(first.near), found=headers)
-    raise UnreadableFile("no_table_told", file=first.offer.name, found=headers, options=", ".join(schema.TABLES))
+    raise UnreadableFile("no_table_told", file=first.offer.name, found=headers, options=SomeTables())
 
 
 def check_table(table: object) -> bool:
     """Refuse a table that the model does not have; true otherwise.
 
     Raises:
-        ParameterError: naming the nearest.
+        ParameterError: naming the nearest first.
     """
-    if table not in schema.TABLES:
-        near = next(iter(difflib.get_close_matches(str(table), schema.TABLES, n=1)), "-")
-        raise ParameterError("unknown_table", table=table, nearest=near, options=", ".join(schema.TABLES))
+    if table not in schema.TABLES and table != LINE_ITEMS:
+        raise ParameterError("unknown_table", table=table, options=SomeTables(str(table)))
     return True
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from crmkit.datasets.headings import By, Match, words_of
 from crmkit.datasets.numerals import Mask
 from crmkit.datasets.problems import Action, Problem, Reasons
-from crmkit.datasets.repeats import all_different, all_the_same
+from crmkit.datasets.repeats import all_the_same, repeated
 from crmkit.datasets.source import Source
 from crmkit.datasets.values import CODE, FAULTS, Reading, Values, as_text, read_column
 from crmkit.errors import EmptyTable, WrongType
@@ -25,7 +25,7 @@ _MANY_ROWS = 100_000  # from here on columns are read side by side
 _TOTAL = r"^(?i:合計|総合計|総計|小計|中計|計|累計|総額|(?:grand|sub)?[ -]?totals?|sum)(?:[ :(]|$)"
 _MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
 # Whether and where a row counts hangs on these: an unknown word must not pass for "completed".
-_DECIDES = ("status", "is_test", "arm")
+DECIDES = ("status", "is_test", "arm")
 _WRONG_TYPE = {
     "instant": "date",
     "date": "date",
@@ -50,11 +50,14 @@ class LoadedTable:
     derived: list[str] = field(default_factory=list)
     aside: pd.DataFrame = field(default_factory=pd.DataFrame)
     reasons: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    beside: frozenset[str] = frozenset()  # columns that another table took from the same source
+    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)  # keys under `line_items.told`, with values
 
     @property
     def unused(self) -> tuple[str, ...]:
         """Columns of the file that the data model does not know."""
-        return tuple(name for name in self.source.headers if name not in set(self.used.values()))
+        taken = self.beside.union(self.used.values())
+        return tuple(name for name in self.source.headers if name not in taken)
 
 
 def load_table(
@@ -73,7 +76,7 @@ def load_table(
         WrongType: a column cannot be read in more than half of the rows, or its dates can be read in two ways.
         EmptyTable: no row can be used.
     """
-    work = _Work(source, model, {match.column: match.at for match in matches}, how, once=once)
+    work = Work(source, model, {match.column: match.at for match in matches}, how, once=once)
     work.read()
     work.set_totals_aside()
     work.set_faults_aside()
@@ -88,7 +91,7 @@ def load_table(
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """A table in the making. `reason` holds, per row, 0 or the number (from 1) of the problem that set it aside."""
 
     source: Source
@@ -118,7 +121,7 @@ class _Work:
         """The columns understood, several at a time where that pays."""
 
         def understood(name: str) -> Values:
-            how = replace(self.how, words=words_of(self.model.name, name))
+            how = replace(self.how, words=self.words(name))
             return read_column(self.source.columns[self.at[name]], self.model[name], how)
 
         if len(self.source.lines) < _MANY_ROWS:
@@ -126,6 +129,10 @@ class _Work:
             return
         with ThreadPoolExecutor(pa.cpu_count()) as pool:
             yield from pool.map(understood, self.at)
+
+    def words(self, column: str) -> Mapping[str, str]:
+        """Other systems' words for those of a column."""
+        return words_of(self.model.name, column)
 
     def _refuse_scraps(self, column: Column, faults: np.ndarray) -> None:
         """More than half unreadable is the wrong column, not a few bad rows."""
@@ -141,7 +148,7 @@ class _Work:
             self._wrong_type(reason, column, faults == CODE["ambiguous"], rows)
         if column.required and empty.all() and rows:
             self._wrong_type("file_empty", column, empty, rows)
-        if column.kind in _WRONG_TYPE and (column.kind != "category" or column.name in _DECIDES):
+        if column.kind in _WRONG_TYPE and (column.kind != "category" or column.name in DECIDES):
             bad = unreadable | empty if column.required else unreadable
             of = rows if column.required else rows - int(empty.sum())
             if 2 * bad.sum() > of:
@@ -179,7 +186,7 @@ class _Work:
     def set_faults_aside(self) -> None:
         """Take out rows whose fault would make a count or a sum wrong: keys, needed dates, amounts, what counts."""
         for column, fault, where in self._faults():
-            if column.required or (fault != "empty" and (column.kind == "amount" or column.name in _DECIDES)):
+            if column.required or (fault != "empty" and (column.kind == "amount" or column.name in DECIDES)):
                 self.set_aside(self._kind(column, fault), column.name, where)
 
     def note_the_rest(self) -> None:
@@ -265,22 +272,28 @@ class _Work:
         key = list(self.model.key)
         if "key_from_line" in self.derived:
             return
-        if len(key) == 1 and all_different(self._kept(self.values[key[0]].values)):
+        shared = self._of_the_same_key(key)
+        if not len(shared):
             return
-        keys = pd.DataFrame({name: _pandas(self.values[name].values, self.model[name]) for name in key})[
-            self.reason == 0
-        ]
-        again = keys.duplicated()
-        if not again.any():
-            return
-        shared = keys.index[keys.duplicated(keep=False)].to_numpy()
+        texts = {name: as_pandas(self.values[name].values, self.model[name], shared) for name in key}
+        again = pd.DataFrame(texts).duplicated().to_numpy()
         whole = self._original(shared).duplicated().to_numpy()
         copies, others = (np.zeros(len(self.reason), dtype=bool) for _ in range(2))
         copies[shared[whole]] = True
-        others[again.index[again].to_numpy()] = True
+        others[shared[again]] = True
         own = " + ".join(self.source.headers[self.at[name]] for name in key)
         self.set_aside("same_again", key[0], copies, own=own)
         self.set_aside("further_line" if self.once else "key_again", key[0], others, own=own)
+
+    def _of_the_same_key(self, key: Sequence[str]) -> np.ndarray:
+        """Where the rows are whose key another row has too, of those that are kept."""
+        kept = np.flatnonzero(self.reason == 0)
+        if len(key) == 1:
+            shared = repeated(self._kept(self.values[key[0]].values))
+        else:
+            texts = {name: as_pandas(self.values[name].values, self.model[name], kept) for name in key}
+            shared = np.flatnonzero(pd.DataFrame(texts).duplicated(keep=False))
+        return np.asarray(kept[shared])
 
     def derive_net_amount(self) -> None:
         """`net = gross - discount`: made where it is missing, checked where it is not."""
@@ -316,7 +329,7 @@ class _Work:
         faulty = values.faults != 0 if values.faults.any() else None
         if faulty is not None and keep is not None:
             faulty = faulty[keep]
-        return _pandas(values.values, self.model[name], keep, faulty)
+        return as_pandas(values.values, self.model[name], keep, faulty)
 
     def _aside(self) -> tuple[pd.DataFrame, np.ndarray]:
         """The rows set aside as they stand in the file, in its order, and the problem of each."""
@@ -358,7 +371,7 @@ def _free(name: str, headers: tuple[str, ...]) -> str:
     return name
 
 
-def _pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: Mask | None = None) -> pd.Series[Any]:
+def as_pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: Mask | None = None) -> pd.Series[Any]:
     """Values as a pandas column of the model's type; `empty` marks those that must not be seen."""
     if isinstance(values, np.ndarray):
         values = values if keep is None else values[keep]

@@ -22,11 +22,11 @@ from crmkit.metrics.retention.repeat import repeat_rate, repeater_share, repurch
 from crmkit.plots import plot_estimates, plot_order_history
 from crmkit.plots.base import GREY
 from crmkit.texts import text
-from crmkit.widgets.exercise import Exercise, check, offer
+from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
 from crmkit.widgets.explorer import Answer, Choice, Explorer, Number, Prediction
 from crmkit.widgets.picture import show
 
-__all__ = ["check", "dates", "many_numbers", "say_cohorts", "show", "start"]
+__all__ = ["check", "dates", "many_numbers", "quiz", "say_cohorts", "show", "start"]
 
 FORMULAS = ("cumulative", "ever", "inside", "new", "repurchase", "retention")
 WITH_DAYS = ("repurchase", "retention")
@@ -35,10 +35,10 @@ AS_OF = "2026-04-01"
 AXIS_END = 185  # per cent; the largest of the figures is 167
 
 
-def start(orders: pd.DataFrame) -> Dates:
-    """Begin the lesson on these orders: find its dates, and have the exercises computed from them."""
-    when = dates(orders)
-    offer(*exercises(orders, when))
+def start(crm: Any) -> Dates:
+    """Begin the lesson on these data: find its dates, and have the exercises computed from their orders."""
+    when = dates(crm.orders)
+    offer(*exercises(crm.orders, when), Quiz("08.4", right="b"))
     return when
 
 

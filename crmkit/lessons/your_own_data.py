@@ -95,7 +95,7 @@ def which_columns() -> Explorer:
         found = _loaded(customer_id=customer, ordered_at=day, net_amount=amount)
         if isinstance(found, CrmkitError):
             return Answer(0.0, text("lesson16.refused", why=_first_sentence(str(found))), _draw_nothing)
-        rows, aside = len(found.orders), len(found.rejected["orders"])
+        rows, aside = found.account[0].loaded, found.account.aside
         sales = found.orders.groupby(found.orders["ordered_at"].dt.to_period("M"))["net_amount"].sum()
         facts = {"rows": f"{rows:,}", "of": f"{rows + aside:,}", "sales": f"{sales.sum():,.0f}", "months": len(sales)}
         return Answer(100 * rows / (rows + aside), text("lesson16.result", **facts), partial(_draw, found, sales))
@@ -138,9 +138,10 @@ def _draw_nothing(_: Any, axes: Any, __: float | None) -> None:
 
 
 def _draw(found: Dataset, sales: pd.Series[float], _: Any, axes: Any, predicted: float | None) -> None:
-    aside = [problem for problem in found._problems() if problem.action == "set_aside"]
-    names = [text("lesson16.loaded"), *(problem.what for problem in aside)]
-    counts = [len(found.orders), *(problem.rows for problem in aside)]
+    (orders,) = found.account
+    aside = orders.reasons
+    names = [text("lesson16.loaded"), *(reason.what for reason in aside)]
+    counts = [orders.loaded, *(reason.rows for reason in aside)]
     bars = axes[0].barh(names[::-1], counts[::-1], color=[ORANGE] * len(aside) + [BLUE])
     axes[0].bar_label(bars, [f"{count:,}" for count in counts[::-1]], padding=3)
     axes[0].set_xlabel(text("lesson16.lines"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
 from crmkit.answers import THEMES, answerable
-from crmkit.reporting.health import health
+from crmkit.datasets.dataset import Dataset
+from crmkit.reporting.health import account_of, health
 from crmkit.reporting.page import shown
 from crmkit.reporting.parts import Cell, Grid, Paragraph
 from crmkit.texts import text
@@ -24,11 +26,11 @@ def account(data: Any, say: Callable[[str], None]) -> int:
         How many faults there are: 0 where every row was loaded and nothing is wrong.
     """
     tables = dict(data.tables)
-    faults = aside = 0
+    aside = sum(one.aside for one in account_of(data))
+    faults = 0
     for block in list(health(data, tables))[1:]:
         if isinstance(block, Grid):
-            _print(block, say)
-            aside += sum(int(row[-1] or 0) for row in block.rows) if block.name == "account" else 0
+            print_grid(block, say)
             faults += sum(not _is_harmless(block, row) for row in block.rows)
         elif isinstance(block, Paragraph):
             say(block.text)
@@ -36,9 +38,18 @@ def account(data: Any, say: Callable[[str], None]) -> int:
     counts = answers.counts()
     rows = [(text(f"answers.theme.{theme}"), *counts[theme]) for theme in THEMES]
     heads = (text("answers.head.theme"), text("check.can"), text("check.of"))
-    _print(Grid("answers", text("check.answers"), heads, rows), say)
+    print_grid(Grid("answers", text("check.answers"), heads, rows), say)
     say(text("check.faults", aside=f"{aside:,}", faults=f"{faults:,}") if aside or faults else text("check.fine"))
     return faults + aside
+
+
+def keep_rejected(data: Any, folder: Path, say: Callable[[str], None]) -> None:
+    """Write the rows that were set aside to a folder, and say where they are and whom they may name."""
+    places = data.save_rejected(folder) if isinstance(data, Dataset) else []
+    if not places:
+        say(text("check.nothing_rejected", folder=folder))
+        return
+    say(text("check.rejected", rows=f"{data.account.aside:,}", files=", ".join(map(str, places))))
 
 
 def _is_harmless(grid: Grid, row: Sequence[Cell]) -> bool:
@@ -66,11 +77,12 @@ def waiting(words: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _print(grid: Grid, say: Callable[[str], None]) -> None:
+def print_grid(grid: Grid, say: Callable[[str], None], *, boxed: bool = True) -> None:
+    """Print a table: with lines where there is a terminal and `boxed` is not false, else as plain columns."""
     from rich.console import Console
 
     cells = [[one_line(shown(cell)) for cell in row] for row in grid.rows]
-    if Console().is_terminal:
+    if boxed and Console().is_terminal:
         _boxed(grid, cells)
         return
     say(f"\n{grid.caption}")

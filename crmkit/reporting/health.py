@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from crmkit import frames, schema
+from crmkit.datasets.account import TableAccount
+from crmkit.datasets.dataset import Dataset
 from crmkit.metrics.management.data import validate_tables
-from crmkit.reporting.parts import Block, Grid, Paragraph
+from crmkit.reporting.parts import Block, Cell, Grid, Paragraph
 from crmkit.texts import text
 
 FIRST = ("orders", "tickets", "subscriptions", "survey_responses", "interactions", "leads", "feedback")
-_LINES = 3  # line numbers that are named of each problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +85,22 @@ def health(data: Any, tables: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _account(data: Any, tables: Mapping[str, Any]) -> Grid:
-    """Rows read, loaded and set aside, by table."""
-    rejected = getattr(data, "rejected", {})
-    sources = {row.table: row.source for row in data.mapping.rows if row.table} if hasattr(data, "mapping") else {}
-    rows = []
+    """Rows read, loaded, set aside and dropped by repairs, by table; what was not read from files has its rows."""
+    told = {one.table: one for one in account_of(data)}
+    rows: list[tuple[Cell, ...]] = []
     for name in tables:
-        loaded, aside = _length(tables[name]), len(rejected.get(name, ()))
-        rows.append((label(name), sources.get(name, name), loaded + aside, loaded, aside))
-    heads = [text(f"report.head.{head}") for head in ("table", "source", "read", "loaded", "aside")]
+        one, length = told.get(name), _length(tables[name])
+        counts = (length, length, 0, 0) if one is None else (one.read, one.loaded, one.aside, one.dropped)
+        rows.append((label(name), name if one is None else one.source, *counts))
+    heads = [text(f"report.head.{head}") for head in ("table", "source", "read", "loaded", "aside", "dropped")]
+    if not any(row[-1] for row in rows):  # few have anything repaired before the report
+        rows, heads = [row[:-1] for row in rows], heads[:-1]
     return Grid("account", text("report.health.account"), heads, rows)
+
+
+def account_of(data: Any) -> Sequence[TableAccount]:
+    """What became of the rows that were read; nothing of data that were not read from files."""
+    return data.account if isinstance(data, Dataset) else ()
 
 
 def _length(native: Any) -> int:
@@ -106,12 +114,13 @@ def label(table: str) -> str:
 
 def _problems(data: Any) -> Iterator[Block]:
     """What the loader found; values are not shown, since a person's name may stand in any column of a broken row."""
-    if not hasattr(data, "problems") or not hasattr(data, "rejected"):
+    if not isinstance(data, Dataset):
         return
-    found = data.problems
+    found: Any = data.problems
     if not len(found):
         yield Paragraph(text("report.health.no_problems"))
         return
+    lines = _first_lines(data)
     rows = [
         (
             label(row.table),
@@ -119,7 +128,7 @@ def _problems(data: Any) -> Iterator[Block]:
             row.problem,
             int(row.rows),
             row.action,
-            _lines(data, row.table, row.problem),
+            lines.get((row.table, row.column, row.problem), ""),
             row.mend,
         )
         for row in found.itertuples(index=False)
@@ -128,14 +137,15 @@ def _problems(data: Any) -> Iterator[Block]:
     yield Grid("problems", text("report.health.problems"), heads, rows)
 
 
-def _lines(data: Any, table: str, problem: str) -> str:
-    """The first lines of the source that were set aside for a problem."""
-    aside = data.rejected.get(table)
-    if aside is None or "reason" not in aside:
-        return ""
-    lines = aside.loc[aside["reason"] == problem, "line"]
-    told = [str(line) for line in lines.head(_LINES)]
-    return ", ".join([*told, *(["…"] if len(lines) > _LINES else [])])
+def _first_lines(data: Any) -> dict[tuple[str, str, str], str]:
+    """The first lines of the source that were set aside for each problem."""
+    return {
+        (one.table, reason.problem.column, reason.what): ", ".join(
+            [*map(str, reason.lines), *(["…"] if reason.rows > len(reason.lines) else [])]
+        )
+        for one in data.account
+        for reason in one.reasons
+    }
 
 
 def _checks(tables: Mapping[str, Any]) -> Iterator[Block]:
@@ -163,10 +173,10 @@ def _checks(tables: Mapping[str, Any]) -> Iterator[Block]:
 
 def _mapping(data: Any) -> Iterator[Block]:
     """How columns were understood, without any value of them."""
-    if not hasattr(data, "mapping"):
+    if not isinstance(data, Dataset):
         return
     rows = [
-        (row.own, row.source, label(row.table) if row.table else "", row.column, text(f"mapping.by.{row.by}"))
+        (row.own, row.source, label(row.table) if row.table else "", row.column, row.told_by)
         for row in data.mapping.rows
     ]
     heads = [text(f"report.head.{head}") for head in ("own", "source", "table", "column", "told_by")]

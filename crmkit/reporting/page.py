@@ -23,7 +23,6 @@ NOTHING = "<td class='number'>–</td>"
 
 def page(paper: Paper) -> Iterator[str]:
     """The page, piece by piece."""
-    numbers = count(1)
     yield f"<!DOCTYPE html>\n<html lang='{language()}'>\n<head>\n<meta charset='utf-8'>\n"
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
@@ -33,9 +32,15 @@ def page(paper: Paper) -> Iterator[str]:
     yield f"</header>\n<nav aria-label='{escape(text('report.contents'), quote=True)}'>\n<ol>\n"
     yield from (f"<li><a href='#{one.id}'>{escape(one.title)}</a></li>\n" for one in paper.sections)
     yield "</ol>\n</nav>\n<main>\n"
+    yield from body(paper)
+    yield f"</main>\n<footer><p>{escape(paper.footer or text('report.footer'))}</p></footer>\n</body>\n</html>\n"
+
+
+def body(paper: Paper) -> Iterator[str]:
+    """The chapters alone, for a page that there is already."""
+    numbers = count(1)
     for section in paper.sections:
         yield from _section(section, numbers)
-    yield f"</main>\n<footer><p>{escape(text('report.footer'))}</p></footer>\n</body>\n</html>\n"
 
 
 def _section(section: Section, numbers: Iterator[int]) -> Iterator[str]:

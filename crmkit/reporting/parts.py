@@ -18,6 +18,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed(Paragraph):
+    """What stands in place of a picture that could not be drawn because something broke."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """A table: the first cell of a row says what the row is about. `name` is that of its sheet in a workbook."""
 
@@ -61,8 +68,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """The whole report."""
+    """The whole report; `footer` where it is another than the report's."""
 
     title: str
     lines: Sequence[str]
     sections: Sequence[Section]
+    footer: str = ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -17,7 +19,7 @@ from crmkit.answers import Answers
 from crmkit.errors import CrmkitError
 from crmkit.plots.base import BLUE, GREY
 from crmkit.reporting.health import Period, label
-from crmkit.reporting.parts import Block, Paragraph, Picture
+from crmkit.reporting.parts import Block, Failed, Paragraph, Picture
 from crmkit.texts import text
 
 if TYPE_CHECKING:
@@ -164,8 +166,18 @@ def pictures(theme: str, tables: Tables, span: Span, answers: Answers) -> Iterat
         except CrmkitError as error:
             yield Paragraph(text("report.no_picture", title=title, why=error))
             continue
+        except Exception as error:  # one picture less is no reason to have no report
+            yield _failed(title, error)
+            continue
         left -= 1
         yield made
+
+
+def _failed(title: str, error: Exception) -> Failed:
+    """A picture that a library refused to draw. Its own words stay out: they may quote a value, and so a person."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return Failed(text("report.picture_failed", title=title, error=type(error).__name__, place=place), title)
 
 
 def picture(draw: Callable[[], Axes], title: str, caption: str) -> Picture:
@@ -178,14 +190,17 @@ def picture(draw: Callable[[], Axes], title: str, caption: str) -> Picture:
         return Picture(title, caption, plots.png(figure, dpi=SHARP), round(figure.get_figwidth() * _CSS))
 
 
-def rows_by_month(found: Period) -> Picture:
+def rows_by_month(found: Period) -> Block:
     """How many rows of the main table each month has: gaps and broken exports show here."""
     months = found.months
     title = text("report.picture.rows_by_month.title", table=label(found.table))
     caption = text(
         "report.picture.rows_by_month.caption", most=f"{max(months.values()):,}", least=f"{min(months.values()):,}"
     )
-    return picture(lambda: month_bars(months, text("report.axis.rows")), title, caption)
+    try:
+        return picture(lambda: month_bars(months, text("report.axis.rows")), title, caption)
+    except Exception as error:  # as with any other picture
+        return _failed(title, error)
 
 
 def month_bars(months: Mapping[datetime, float], axis: str) -> Axes:

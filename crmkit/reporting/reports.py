@@ -17,7 +17,7 @@ from crmkit.reduction import time_window
 from crmkit.reporting.drafts import checked, file_draft
 from crmkit.reporting.health import Period, health, label, period, window
 from crmkit.reporting.page import figure_label, page
-from crmkit.reporting.parts import Block, Figures, Grid, Paper, Paragraph, Section
+from crmkit.reporting.parts import Block, Failed, Figures, Grid, Paper, Paragraph, Section
 from crmkit.reporting.pictures import Span, pictures, rows_by_month
 from crmkit.scorecard import figures
 from crmkit.texts import in_language, language, text
@@ -124,11 +124,14 @@ def _paper(data: Any, tables: Mapping[str, Any], covered: Period, span: Span, pr
         progress(title, done, len(steps))
         sections.append(Section(name, title, list(make())))
     progress("", len(steps), len(steps))
+    failed = [block.title for section in sections for block in section.blocks if isinstance(block, Failed)]
     lines = [
         text("report.covers", table=label(covered.table), first=covered.first.date(), last=covered.last.date()),
         text("report.window", window=Window(span.start, span.end)),
         text("report.made", day=datetime.now().date()),
     ]
+    if failed:
+        lines.append(text("report.pictures_failed", count=len(failed), titles=text("report.comma").join(failed)))
     return Paper(text("report.title"), lines, sections)
 
 

@@ -1,19 +1,26 @@
-"""Exercises that answer "not yet / close / correct", name a mix-up they recognize, and hint more concretely each time.
+"""Exercises and quizzes, as a lesson's notebook calls them.
 
+`check` answers "not yet / close / correct", names a mix-up it recognises, and hints more concretely each time.
 Answers are computed from the world at hand, never stored, so another seed or the learner's own data works too.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from crmkit.learning.progress import resume
+from crmkit.learning.record import note
 from crmkit.texts import has_text, text
+from crmkit.widgets.quiz import Quiz, QuizBox
+from crmkit.widgets.verdict import Verdict
+
+__all__ = ["Exercise", "Quiz", "Verdict", "check", "offer", "quiz"]
 
 CLOSE = 0.05  # relative distance that counts as close: a rounding, or a slip in a few customers
+LARGEST_RATE = 2  # an answer above it is a count or an amount, of which nobody takes a per cent
 
 
 @dataclass(frozen=True)
@@ -46,36 +53,19 @@ class Exercise:
         return f"exercise.{self.key.replace('.', '_')}.{part}"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What `check` says: the verdict, the mistake recognised, and a hint."""
-
-    verdict: str
-    lines: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join((f"{SIGNS[self.verdict]} {text(f'verdict.{self.verdict}')}", *self.lines))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        said = "".join(f"<p>{html.escape(line)}</p>" for line in self.lines)
-        heading = html.escape(f"{SIGNS[self.verdict]} {text(f'verdict.{self.verdict}')}")
-        look = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
-        return f"<div role='status' style='{look}'><strong>{heading}</strong>{said}</div>"
-
-
-SIGNS = {"correct": "✓", "close": "≈", "mix_up": "≠", "not_yet": "…", "empty": "…"}
-COLOURS = {"correct": "#029e73", "close": "#de8f05", "mix_up": "#d55e00", "not_yet": "#0173b2", "empty": "#6e6e6e"}
-_known: dict[str, Exercise] = {}
+_known: dict[str, Exercise | Quiz] = {}
 _tries: dict[str, int] = {}
+_latest: dict[str, tuple[str, str]] = {}
 
 
-def offer(*exercises: Exercise) -> None:
-    """Make exercises known to `check`, with their hints starting anew."""
+def offer(*exercises: Exercise | Quiz) -> None:
+    """Make exercises and quizzes known to `check` and `quiz`, with their hints starting anew; say what was solved."""
     for exercise in exercises:
         _known[exercise.key] = exercise
         _tries.pop(exercise.key, None)
+    before = resume([exercise.key for exercise in exercises])
+    if before:
+        print(before)
 
 
 def check(key: str, answer: Any) -> Verdict:
@@ -96,13 +86,52 @@ def check(key: str, answer: Any) -> Verdict:
         There is no exercise 99.9 yet. Run the cells above first, and write the number in quotes, like "08.1".
         >>> use_language(None)
     """
-    exercise = _known.get(key)
-    if exercise is None:
+    asked = _offered(key)
+    if asked is None:
         return Verdict("not_yet", (text("verdict.unknown", key=key),))
     try:
-        return _judge(exercise, answer)
+        said = asked.judge(answer) if isinstance(asked, Quiz) else _judge(asked, answer)
     except Exception as error:  # a learner's cell must live on
         return Verdict("not_yet", (text("verdict.failed", error=f"{type(error).__name__}: {error}"),))
+    return _recorded(key, answer, said)
+
+
+def _offered(key: Any) -> Exercise | Quiz | None:
+    return _known.get(key) if isinstance(key, str) else None
+
+
+def _recorded(key: str, answer: Any, said: Verdict) -> Verdict:
+    """The verdict, noted in the learner's record; an answer that is only checked again, as by "Run All", is no try."""
+    this = (repr(answer), said.verdict)
+    if said.verdict == "empty" or _latest.get(key) == this:
+        return said
+    _latest[key] = this
+    trouble = note(key, said.verdict, said.mistake)
+    return replace(said, lines=(*said.lines, trouble)) if trouble else said
+
+
+def quiz(key: str, *, solved: bool = False) -> QuizBox | Verdict:
+    """Show a quiz: its question, answers to choose from, and what is to be said to the one chosen. Never raises.
+
+    Args:
+        key: Which quiz, e.g. "08.4".
+        solved: Show the right answer at once, as the notebooks with the solutions do.
+
+    Returns:
+        A widget that a notebook shows; a sentence where no such quiz has been offered.
+
+    Examples:
+        >>> from crmkit.texts import use_language
+        >>> use_language("en")
+        >>> quiz("99.9")
+        … not yet
+        There is no exercise 99.9 yet. Run the cells above first, and write the number in quotes, like "08.1".
+        >>> use_language(None)
+    """
+    asked = _offered(key)
+    if not isinstance(asked, Quiz):
+        return Verdict("not_yet", (text("verdict.unknown", key=key),))
+    return QuizBox(asked, lambda chosen: check(key, chosen), solved=solved)
 
 
 def _judge(exercise: Exercise, answer: Any) -> Verdict:
@@ -118,12 +147,13 @@ def _judge_number(exercise: Exercise, given: float) -> Verdict:
     right = exercise.answer()
     if _same(given, right, exercise.tolerance):
         return Verdict("correct", (exercise.say("right"),))
-    if _same(given / 100, right, exercise.tolerance) or _rounded(given / 100, right):
+    per_cent = abs(right) <= LARGEST_RATE and given != 0
+    if per_cent and (_same(given / 100, right, exercise.tolerance) or _rounded(given / 100, right)):
         return Verdict("close", (text("verdict.per_cent"),))
     for name, wrong in exercise.mistakes.items():
         value = wrong()
         if _same(given, value, exercise.tolerance) and not _same(value, right, exercise.tolerance):
-            return Verdict("mix_up", (exercise.say(f"mistake.{name}"),))
+            return Verdict("mix_up", (exercise.say(f"mistake.{name}"),), mistake=name)
     if _rounded(given, right):
         return Verdict("close", (text("verdict.rounded"),))
     _tries[exercise.key] = _tries.get(exercise.key, 0) + 1

@@ -89,12 +89,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The question's answer as a number field: its limits and unit (as the reader sees it)."""
+    """The question's answer as a number field: its limits, unit (as the reader sees it) and where it stands."""
 
     low: float
     high: float
     step: float
     unit: str
+    start: float | None = None  # `low` where nothing else is said
 
 
 class Explorer(ipywidgets.VBox):
@@ -149,17 +150,17 @@ class Explorer(ipywidgets.VBox):
         self.reset()
 
     def _prediction_row(self, prediction: Prediction) -> ipywidgets.HBox:
+        self._start = prediction.low if prediction.start is None else prediction.start
         self.prediction = ipywidgets.BoundedFloatText(
             min=prediction.low,
             max=prediction.high,
             step=prediction.step,
-            value=prediction.low,
+            value=self._start,
             description=text("explorer.prediction", unit=prediction.unit),
             style={"description_width": "initial"},
             layout={"width": "18em"},
         )
         self.prediction.add_class("crmkit-prediction")
-        self._start = prediction.low
         self.buttons = {
             "predict": self._button("predict", self._predict, "primary"),
             "skip": self._button("skip", self._skip, ""),
@@ -244,6 +245,8 @@ class Explorer(ipywidgets.VBox):
         if self.predicted is None or moved or math.isnan(value):
             return ""
         apart = value - self.predicted
+        if self._unit != "%":  # a distance in points is one of percentages
+            return text("explorer.beside", predicted=f"{self.predicted:g}", value=f"{value:.1f}", unit=self._unit)
         key = "explorer.met" if abs(apart) < 0.5 else "explorer.higher" if apart > 0 else "explorer.lower"
         return text(key, predicted=f"{self.predicted:g}", apart=f"{abs(apart):.0f}", unit=self._unit)
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import nbformat
 
-from builder import pages, prose, source
+from builder import pages, prose, source, trainer
 from builder.derive import KINDS, Edition, notebook
+from builder.listing import listing
 from builder.run import Failed, compute
 from builder.source import Lesson
 from builder.trouble import Refused, Trouble
@@ -32,7 +33,7 @@ def build(folder: Path, *, only: str | None = None, say: Say = print) -> None:
         Refused: something is wrong; then nothing is written.
     """
     lessons = _read(folder, only)
-    content = _content(lessons, only, say)
+    content = _content(lessons, only, say) | _readme(folder, lessons)
     for path, new in content.items():
         there = folder / path
         there.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def check(folder: Path, *, only: str | None = None, say: Say = print) -> list[Tr
     """
     try:
         lessons = _read(folder, only)
-        content = _content(lessons, only, say)
+        content = _content(lessons, only, say) | _readme(folder, lessons)
     except Refused as refused:
         return refused.troubles
     troubles = [Trouble(path, "the file", "is left over: its lesson is gone") for path in _leftovers(folder, lessons)]
@@ -114,19 +115,26 @@ def _content(lessons: Sequence[Lesson], only: str | None, say: Say) -> dict[str,
     if troubles:
         raise Refused(troubles)
     content["index.md"] = pages.index(lessons)
+    content["lessons.json"] = listing(lessons)
     for code in LANGUAGES:
         content[f"{code}/glossary.md"] = pages.glossary_page(code, lessons)
     return content
 
 
+def _readme(folder: Path, lessons: Sequence[Lesson]) -> dict[str, str]:
+    """The README above the course's folder, where there is one."""
+    path = folder.parent / "README.md"
+    return {"../README.md": pages.readme(path.read_text(encoding="utf-8"), lessons)} if path.is_file() else {}
+
+
 def _editions(lesson: Lesson, language: Language, say: Say) -> tuple[dict[str, str], list[Trouble]]:
-    """Exercise and solution of a lesson in one language, from a single run."""
+    """All editions of a lesson in one language, from a single run."""
     begin = time.monotonic()
     solution = Edition(lesson, language, "solution")
     asked = [
         (one, cell) for cell in lesson.cells if not cell.is_code for one in prose.placeholders(cell.words[language])
     ]
-    wanted = list(dict.fromkeys(one for one, _ in asked))
+    wanted = list(dict.fromkeys([*(one for one, _ in asked), *trainer.wanted(lesson.cells)]))
     trial = notebook(solution, dict.fromkeys(wanted, ""))
     try:
         answers = compute(trial, wanted)
@@ -139,13 +147,13 @@ def _editions(lesson: Lesson, language: Language, say: Say) -> tuple[dict[str, s
     ]
     if troubles:
         return {}, troubles
-    values = {one: said for one, (_, said) in answers.items()}
+    values = {one: said for one, (fine, said) in answers.items() if fine}
     ran = {cell.id: cell for cell in trial.cells}
     made = {}
     for kind in KINDS:
         edition = Edition(lesson, language, kind)
         pages_of = notebook(edition, values)
-        if kind == "solution":
+        if kind != "exercise":
             for cell in pages_of.cells:
                 if cell.cell_type == "code":
                     cell.outputs, cell.execution_count = ran[cell.id].outputs, ran[cell.id].execution_count
@@ -163,8 +171,8 @@ def _usable(fine: bool, said: str) -> bool:
 def _leftovers(folder: Path, lessons: Iterable[Lesson]) -> Iterator[str]:
     """Generated notebooks without a lesson; a learner's own notebooks are none of these."""
     expected = {Edition(lesson, code, kind).path for lesson in lessons for code in LANGUAGES for kind in KINDS}
-    for code in LANGUAGES:
-        for path in sorted((folder / code).rglob("*.ipynb")):
+    for room in (*LANGUAGES, "trainer"):
+        for path in sorted((folder / room).rglob("*.ipynb")):
             name = path.relative_to(folder).as_posix()
             if name not in expected and ".ipynb_checkpoints" not in name and _is_generated(path):
                 yield name

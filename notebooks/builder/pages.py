@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import crmkit
@@ -10,6 +11,7 @@ from builder.prose import escaped
 from builder.source import THEMES, Lesson
 from crmkit.texts import LANGUAGES, Language, Term, glossary, in_language, text
 
+README_HEADINGS = ("no.", "lesson", "theme", "minutes")
 STEPS = ("step_choose", "step_run", "step_predict", "step_solve")
 
 
@@ -22,6 +24,7 @@ def index(lessons: Sequence[Lesson]) -> str:
             page = f"[{text('course.glossary_title')}]({code}/glossary.md)"
             blocks += [f"## {text('course.begin')}", "\n".join(steps), text("course.see_glossary", page=page)]
     blocks += [f"## {_both('lessons')}", "\n".join(_table(lessons))]
+    blocks += [f"## {' / '.join(_each('for_trainers'))}", *_each("trainers_about"), "\n".join(_trainers(lessons))]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -51,6 +54,32 @@ def _table(lessons: Sequence[Lesson]) -> Iterator[str]:
         ]
         minutes = str(header.teach_minutes + header.exercise_minutes)
         yield _row([lesson.number, *titles, _both(f"theme.{header.theme}"), minutes, ", ".join(solutions)])
+
+
+def _trainers(lessons: Sequence[Lesson]) -> Iterator[str]:
+    """The notebooks with notes for the trainer, apart from what learners open."""
+    headings = [_both("number"), *_each("language"), _both("minutes")]
+    yield _row(headings)
+    yield _row(["---"] * len(headings))
+    for lesson in lessons:
+        header = lesson.header
+        titles = [f"[{header.title[code]}]({Edition(lesson, code, 'trainer').path})" for code in LANGUAGES]
+        yield _row([lesson.number, *titles, f"{header.teach_minutes} + {header.exercise_minutes}"])
+
+
+def readme(before: str, lessons: Sequence[Lesson]) -> str:
+    """The project's README with its table of lessons brought up to date; as it was where it has none."""
+
+    def links(lesson: Lesson) -> str:
+        return ", ".join(f"[{code}](notebooks/{Edition(lesson, code, 'exercise').path})" for code in LANGUAGES)
+
+    rows = [_row(README_HEADINGS), _row(["---"] * len(README_HEADINGS))]
+    for lesson in lessons:
+        header = lesson.header
+        title = f"{header.title['en']} ({links(lesson)})"
+        rows.append(_row([lesson.number, title, header.theme, f"{header.teach_minutes} + {header.exercise_minutes}"]))
+    table = re.compile(rf"^{re.escape(rows[0])}\n(?:\|.*\n)*", re.MULTILINE)
+    return table.sub(lambda _: "\n".join(rows) + "\n", before)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -137,7 +137,7 @@ async def _execute(notebook: Any, folder: Path, home: Path) -> dict[str, Any]:
         record_timing=False,
     )
     # A profile of one's own may run code at the start of every kernel; the course must not depend on it.
-    environment = {**os.environ, "IPYTHONDIR": str(home)}
+    environment = {**os.environ, "IPYTHONDIR": str(home), "CRMKIT_PROGRESS": "off"}
     environment.pop("CRMKIT_LANG", None)
     await asyncio.wait_for(client.async_execute(env=environment), RUN_SECONDS)
     return dict(client.widget_state)

@@ -56,6 +56,10 @@ class Cell:
     def only_in_solution(self) -> bool:
         return "solution" in self.tags
 
+    @property
+    def only_for_trainer(self) -> bool:
+        return "trainer" in self.tags
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -176,6 +180,8 @@ def _cells(slug: str, found: list[Any], troubles: list[Trouble]) -> Iterator[Cel
 
 def _code_troubles(slug: str, here: str, code: str, tags: tuple[str, ...]) -> Iterator[Trouble]:
     marks = list(SOLUTION.finditer(code))
+    if "trainer" in tags:
+        yield Trouble(slug, here, "is code for trainers only: their edition keeps the solution's run, so make it prose")
     if len(marks) > 1:
         yield Trouble(slug, here, "has more than one line `# solution`")
     if marks and "solution" in tags:

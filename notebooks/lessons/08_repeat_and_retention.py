@@ -39,6 +39,16 @@
 #
 # Nobody has miscalculated. A rate is a fraction: some people above the line, divided by the people below it. They divide by different people. By the end of this lesson you will ask "who is below the line?" before you believe any rate.
 
+# %% [markdown] lang="ja" part="question" tags=["trainer"]
+# **ここまで5分。** 画面を見せる前に、「先月のリピート率をどう計算しますか」と尋ね、各自1行で紙に書いてもらいます。二人いれば、たいてい式が二つ出ます。どれも間違いではないと伝え、黒板に並べて残しておきましょう。あとで名前が付きます。
+#
+# 割り算が苦手そうな人には、「分母は誰ですか、と聞けるようになれば今日は合格です」と言っておくと楽になります。
+
+# %% [markdown] lang="en" of="4791af41" part="question" tags=["trainer"]
+# **Five minutes up to here.** Before you show anything, ask: "How would you work out last month's repeat rate?" Everyone writes one line on paper. Two people usually bring two formulas. Say that none of them is wrong, and leave them on the board: they will get names later.
+#
+# To those who fear fractions, say that whoever can ask "who is below the line?" has passed today.
+
 # %%
 from crmkit.lessons import repeat_and_retention as lesson
 from crmkit.plots import plot_cohort_retention, plot_estimates
@@ -58,6 +68,20 @@ ten[["customer_id", "ordered_at", "channel", "net_amount"]].head()
 
 # %%
 lesson.many_numbers(ten)
+
+# %% [markdown] lang="ja" part="predict" tags=["trainer"]
+# **8分。** 予想は、口に出さずに入力してもらいます。答えが出たら「外れた人は？」と手を挙げてもらい、どの人を数えたのかを尋ねましょう。外れた人の説明が、いちばんよい教材になります。
+#
+# よくある思い違いは「分母を変えるのはごまかしだ」。問いが変われば分母も変わります。ごまかしになるのは、分母を言わないときです。
+#
+# 図が出ない人は、いちばん上のセルから順に実行し直せば、たいてい直ります。
+
+# %% [markdown] lang="en" of="86adf1be" part="predict" tags=["trainer"]
+# **Eight minutes.** Predictions go into the field, not into the room. When the answer is out, ask who was off, and whom they had counted. Their reasoning is the best material you have.
+#
+# The usual misconception: "another denominator is cheating". Another question has another denominator; cheating is not to say which.
+#
+# If someone sees no picture, running all cells again from the top nearly always helps.
 
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
@@ -95,12 +119,12 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 # %% [markdown] lang="ja" part="definition"
 # ## 言葉をそろえる
 #
-# 税理士さんは{{ float(cumulative) :.0%}}、予約サイトは{{ float(of_buyers) :.0%}}、本部は{{ float(per_newcomer) :.0%}}でした。本部の数は割合ではありません。分子の{{ per_newcomer.numerator }}人のうち、分母の新規客でもあるのはGさんだけだからです。残りの言葉は、次のように使い分けます。
+# 税理士さんは{{ float(cumulative) :.0%}}、予約サイトは{{ float(of_buyers) :.0%}}、本部は{{ float(per_newcomer) :.0%}}でした。本部の数は割合ではありません。分子にいる{{ term:repeat_customer }}{{ per_newcomer.numerator }}人のうち、分母の新規客でもあるのはGさんだけだからです。残りの言葉は、次のように使い分けます。
 
-# %% [markdown] lang="en" of="31db5f1b" part="definition"
+# %% [markdown] lang="en" of="09512a8d" part="definition"
 # ## Naming things
 #
-# The accountant says {{ float(cumulative) :.0%}}, the booking site {{ float(of_buyers) :.0%}}, head office {{ float(per_newcomer) :.0%}}. The last one is no share: of the {{ per_newcomer.numerator }} repeaters above the line only G is among the newcomers below it. The other words are used like this.
+# The accountant says {{ float(cumulative) :.0%}}, the booking site {{ float(of_buyers) :.0%}}, head office {{ float(per_newcomer) :.0%}}. The last one is no share: of the {{ per_newcomer.numerator }} repeaters above the line (each a {{ term:repeat_customer }}) only G is among the newcomers below it. The other words are used like this.
 
 # %% [markdown] lang="ja" part="definition"
 # {{ define:repeat_rate }}
@@ -115,12 +139,16 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 # %% [markdown] lang="ja" part="retention"
 # ## 維持率は「同じ人どうし」
 #
+# {{ term:existing_customer }}に通い続けてもらうのが{{ term:retention }}、離れられてしまうのが{{ term:churn }}です。
+#
 # {{ define:retention_rate }}
 #
 # 次のセルでは、最後の来店から60日たっていない人を「稼働中」とみなします。DさんとFさんは3月に来ていませんが、まだ稼働中です。出てきた表の「注意」まで読んでみてください。
 
-# %% [markdown] lang="en" of="0b1ec720" part="retention"
+# %% [markdown] lang="en" of="de0a117c" part="retention"
 # ## Retention is about the same people
+#
+# An {{ term:existing_customer }} who stays is {{ term:retention }}; one who leaves is {{ term:churn }}.
 #
 # {{ define:retention_rate }}
 #
@@ -135,6 +163,16 @@ stayed
 
 # %% [markdown] lang="en" of="703bdc5b" part="retention"
 # The textbook formula gives {{ stayed.besides["textbook"] :.0%}}: among {{ stayed.denominator }} people who were there at the start it also counts A, who had been away and came back. Above a hundred per cent one notices. Mixed into an ordinary-looking result, nobody would.
+
+# %% [markdown] lang="ja" part="retention" tags=["trainer"]
+# **5分。** 維持率と再購入率を取り違える人が、どの教室にもいます。「前からいた人が残ったか」が維持率、「新しい人がもう一度来たか」が再購入率。一人の顧客を例に、どちらの分母に入るかを言ってもらうと、すぐに分かれます。
+#
+# 「維持率は1を超えますか？」と聞いてみましょう。超えると答えた人は、戻ってきた人まで数えています。
+
+# %% [markdown] lang="en" of="ef9c3833" part="retention" tags=["trainer"]
+# **Five minutes.** In every room somebody mixes up retention and repurchase. Retention: did those who were here stay? Repurchase: did the new ones come again? Take one customer and let people say whose denominator he is in.
+#
+# Ask: "Can retention be above one?" Whoever says yes also counts those who came back.
 
 # %% [markdown] lang="ja" part="shop" typed="file name and column names are the reader's own"
 # ## 美容室1軒分のデータで
@@ -152,7 +190,7 @@ MY_COLUMNS = {"customer_id": "customer_id", "ordered_at": "ordered_at", "net_amo
 
 shop = crmkit.load({"orders": MY_FILE}, columns=MY_COLUMNS) if MY_FILE else crmkit.sample("salon")
 orders = shop.orders
-when = lesson.start(orders)
+when = lesson.start(shop)
 shop
 
 # %%
@@ -176,15 +214,25 @@ answer_1 = crmkit.repeat_rate(orders, **when.month, base="active", active_days=1
 # %%
 lesson.check("08.1", answer_1)
 
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **7分。** つまずくのは、たいてい式ではなく書き方です。`**when.month`の星印を忘れる、`answer_1`のセルを実行せずに確認のセルを動かす、の二つを先に見てください。
+#
+# 答えを早く出した人には、`active_days`を365に変えると率が下がるわけを、隣の人に説明してもらいましょう。
+
+# %% [markdown] lang="en" of="b35a1151" part="exercise" tags=["trainer"]
+# **Seven minutes.** People stumble over the writing, not the formula. Look for two things first: the stars of `**when.month` are missing, or the cell with `answer_1` was not run before the check.
+#
+# Whoever is done early explains to a neighbour why the rate falls when `active_days` becomes 365.
+
 # %% [markdown] lang="ja" part="repurchase"
 # ## 2回目は来るか
 #
-# 初めて来た人が、決めた日数のうちに2回目に来た割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。全員を分母に入れると率が低く出すぎ、もう戻った人だけを先に数えると高く出すぎるからです。
+# 初めて来た人のうち、決めた日数のあいだに{{ term:repeat_purchase }}をした人の割合が再購入率です。**まだその日数がたっていない人は、分子にも分母にも入れません**。全員を分母に入れると率が低く出すぎ、もう戻った人だけを先に数えると高く出すぎるからです。
 
-# %% [markdown] lang="en" of="7120db63" part="repurchase"
+# %% [markdown] lang="en" of="70849ce8" part="repurchase"
 # ## Will they come a second time?
 #
-# The repurchase rate is the share of first-time customers who come again within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: keep them all below the line and the rate comes out too low; keep only those already back and it comes out too high.
+# The repurchase rate is the share of first-time customers who make a {{ term:repeat_purchase }} within a set number of days. **Whoever has not had those days yet is left out, above and below the line**: keep them all below the line and the rate comes out too low; keep only those already back and it comes out too high.
 
 # %%
 first = orders.groupby("customer_id")["ordered_at"].transform("min")
@@ -219,6 +267,29 @@ answer_2 = crmkit.repurchase_rate(orders, horizon_days=90, **when.newcomers, as_
 
 # %%
 lesson.check("08.2", answer_2)
+
+# %% [markdown] lang="ja" part="exercise"
+# ## クイズ
+#
+# 答えを一つ選んで「答える」を押しましょう。`Tab`キーで選択肢へ進み、スペースキーで選ぶこともできます。
+
+# %% [markdown] lang="en" of="11691b4b" part="exercise"
+# ## A quiz
+#
+# Choose one answer and press "Answer". The keyboard works too: `Tab` to an answer, the space bar to choose it.
+
+# %% part="exercise"
+lesson.quiz("08.4")
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **7分。** いちばん多い思い違いは「まだ来ていない人は、来ない人」。「昨日初めて来たお客さまは、90日以内に戻りましたか？」と聞けば、「まだ分からない」という答えが受講者から出てきます。
+#
+# 行き詰まった人には、人の線を3本描いてもらいます。初来店から90日の帯が、データの終わりの日をはみ出す人が「外す人」です。
+
+# %% [markdown] lang="en" of="9bdbda14" part="exercise" tags=["trainer"]
+# **Seven minutes.** The most common misconception: whoever has not come yet does not come. Ask: "A customer came for the first time yesterday. Did she return within 90 days?" The room will say it: not known yet.
+#
+# If someone is stuck, let them draw three customers as lines. Those whose 90 days reach past the last day of the data are the ones to leave out.
 
 # %% [markdown] lang="ja" part="cohorts"
 # ## 月ごとに追いかける
@@ -260,6 +331,16 @@ answer_3 = table.loc[cell, "retention"].squeeze()
 # %%
 lesson.check("08.3", answer_3)
 
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **6分。** 表の右上から左下へ階段のように並ぶ空白を指して、「ここはなぜ空いていますか」と尋ねます。「客が来なかったから」と答える人が必ずいます。来なかったのなら0と書かれます。
+#
+# 「2か月後」を経過1と数える人には、初来店の月を指で0から数えてもらいましょう。
+
+# %% [markdown] lang="en" of="dc2bce85" part="exercise" tags=["trainer"]
+# **Six minutes.** Point at the empty cells that run like stairs through the table: why are they empty? Somebody will say that nobody came. Then there would be a zero.
+#
+# Whoever takes "two months later" for age 1 should count on the fingers, beginning with zero at the month of the first visit.
+
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：良くなったように見える数
 #
@@ -269,6 +350,12 @@ lesson.check("08.3", answer_3)
 # ## A trap: the number that only looks better
 #
 # Suppose this shop had stopped looking for new customers half a year ago. We only take away those who first came since then; the regulars do exactly what they did. Will the repeaters' share of buyers rise or fall?
+
+# %% [markdown] lang="ja" part="trap" tags=["trainer"]
+# **4分。** 実行する前に「上がる」「下がる」「変わらない」で手を挙げてもらいます。多くの人が「変わらない」を選びます。常連の行動は同じだからです。変わったのは分母のほうだと、自分で気づくまで待ちましょう。
+
+# %% [markdown] lang="en" of="ad36e036" part="trap" tags=["trainer"]
+# **Four minutes.** Before anybody runs the cell, let the room vote: up, down, or unchanged. Many choose unchanged, since the regulars do the same as ever. Wait until somebody sees that it is the denominator that moved.
 
 # %%
 regulars = orders[first < when.half_year["start"]]
@@ -298,6 +385,12 @@ print(without)
 # - Some "rates" are no shares. Above 100%, be suspicious
 # - Whoever has not had enough days is not a zero but a "not known yet"
 # - Retention counts the people who were there at both ends
+
+# %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
+# **3分。** 最初に黒板に書いた式へ戻り、一つずつ名前を付けます。最後に一人ずつ、「自分の店で使っている率の分母は○○です」と言ってもらって終わります。言えない率があれば、それが明日職場で聞くことです。
+
+# %% [markdown] lang="en" of="22de73c7" part="takeaway" tags=["trainer"]
+# **Three minutes.** Go back to the formulas on the board and give each its name. Then everyone ends with one sentence: "The rate we use at work divides by …". A rate for which nobody can say it is tomorrow's question at work.
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで

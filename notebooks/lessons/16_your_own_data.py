@@ -30,16 +30,26 @@
 #
 # 「レジから売上を書き出してみました。開くと見出しの上に題名があるし、日付は和暦だし、最後は合計の行です。これ、そのまま使えますか？」
 #
-# 手で直し始める前に、読み込んでみましょう。大事なのは「使えなかった行が何行あって、なぜか」を言えることです。
+# 売上も名簿も、店の大切な{{ term:customer_information }}です。それを使える形に整えるのが{{ term:data_organization }}です。手で直し始める前に、読み込んでみましょう。大事なのは「使えなかった行が何行あって、なぜか」を言えることです。
 
-# %% [markdown] lang="en" of="c8b5887a" part="question"
+# %% [markdown] lang="en" of="bcd9861f" part="question"
 # ## The manager asks
 #
 # "I exported our sales from the till. There is a title above the headers, the dates are in the Japanese calendar, and the last line is a total. Can you use that as it is?"
 #
-# Before anybody edits it by hand, load it. What matters is that you can say how many lines could not be used, and why.
+# Sales and lists of members are {{ term:customer_information }}; putting them into a usable shape is {{ term:data_organization }}. Before anybody edits the file by hand, load it. What matters is that you can say how many lines could not be used, and why.
 #
 # The file is as a Japanese till writes it: 伝票番号 slip number, 会員番号 member number, 来店日 date of visit, 出力日 date of export, お会計 amount paid, ポイント points, 状態 status (完了 completed, キャンセル cancelled), 合計 total. 令和 is the current era.
+
+# %% [markdown] lang="ja" part="question" tags=["trainer"]
+# **ここまで4分。** 「書き出したファイルを手で直したことがある人は？」と尋ね、何を直したかを二、三人に話してもらいます。直した記録が残っているかも聞きましょう。たいてい残っていません。それがこのレッスンの動機です。
+#
+# 受講者が持ってきたデータを、前の画面に映さないでください。名前や電話番号が入っていることがあります。
+
+# %% [markdown] lang="en" of="9d59b43f" part="question" tags=["trainer"]
+# **Four minutes up to here.** Ask who has ever mended an export by hand. Let two or three say what they changed, and whether anything records it. Hardly ever. That is why this lesson exists.
+#
+# Never show a learner's own data on the big screen: they may hold names and telephone numbers.
 
 # %%
 from crmkit.lessons import your_own_data as lesson
@@ -59,6 +69,12 @@ print(lesson.first_lines(folder / "uriage.csv"))
 
 # %%
 lesson.which_columns()
+
+# %% [markdown] lang="ja" part="predict" tags=["trainer"]
+# **7分。** 列を取り替えてもらい、「断られた組み合わせ」と「通ったのにおかしい組み合わせ」を一つずつ見つけるまで続けます。怖いのは後のほうです。「どうして通ったと思いますか」と聞きましょう。日付の列も数字の列も、形だけなら正しいからです。
+
+# %% [markdown] lang="en" of="300dc44d" part="predict" tags=["trainer"]
+# **Seven minutes.** Let people change columns until each has found one choice that is refused and one that passes and is wrong. The second kind is the dangerous one. Ask why it passed: as a date or a number it was well formed.
 
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
@@ -102,6 +118,16 @@ till.rejected["orders"].groupby("reason").head(1)[["line", "reason", "会員番�
 # %% [markdown] lang="en" of="484e3d7d" part="account"
 # Out of {{ len(till.orders) + len(till.rejected["orders"]) :,}} lines, {{ len(till.rejected["orders"]) }} were set aside. Those without a member number are real sales, but we do not know who bought, so crmkit leaves them out. If many of your customers are not members, your sales here will be that much lower than the till's. Take the amounts set aside from the total line of the file, and you get exactly what was loaded.
 
+# %% [markdown] lang="ja" part="account" tags=["trainer"]
+# **6分。** 「除外された行は誤りだ」と思う人が多いところです。会員番号のない行は、本物の売上です。誰の買い物かが分からないだけです。「この店の売上は」と「会員の売上は」を分けて言ってもらいましょう。
+#
+# 最後の「合計」の行に気づいた人がいたら、読み飛ばさないと売上が2倍になる、と話を広げられます。
+
+# %% [markdown] lang="en" of="3730fbc3" part="account" tags=["trainer"]
+# **Six minutes.** Many believe that lines set aside are errors. Those without a member number are real sales of unknown people. Let the room say separately what "the shop's sales" and "members' sales" would be.
+#
+# If someone noticed the total in the last line: had it been read as a sale, sales would have doubled.
+
 # %% [markdown] lang="ja" part="two_files"
 # ## 2つのファイルが合わない
 #
@@ -131,6 +157,16 @@ both.repairs
 # %%
 fixed = both.repair("orders.customer_id.same_writing")
 fixed.repaired
+
+# %% [markdown] lang="ja" part="two_files" tags=["trainer"]
+# **5分。** 「CSV を表計算ソフトで開いて、そのまま保存したことがある人」と聞くと、ほとんどの手が挙がります。先頭の0は、そのときに消えます。
+#
+# `both.repairs`の二つの直し方を見せ、どちらを選ぶか、先に決めてもらいましょう。「行を取り除くほうが安全だ」と答える人には、残る行が何行かを尋ねます。
+
+# %% [markdown] lang="en" of="dbb21b1b" part="two_files" tags=["trainer"]
+# **Five minutes.** Ask who has opened a CSV in a spreadsheet and saved it. Nearly every hand goes up, and that is when leading zeros go.
+#
+# Show the two ways of `both.repairs` and let people choose before you go on. Whoever finds it safer to remove lines should say how many would be left.
 
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：読み込めたから正しい、とは限らない
@@ -162,6 +198,16 @@ print(round(ratio, 1))
 # ## From here on with your own data
 #
 # Put your file into the folder of this notebook, write its name into `MY_FILE`, such as `"sales.csv"`, and run the cells from here on again. Only if a column is not recognised, write it into `MY_COLUMNS`, as in `{"net_amount": "your column"}`. Exercise 1 needs a column with amounts. If you change nothing, the lesson goes on with the shop above.
+
+# %% [markdown] lang="ja" part="shop" tags=["trainer"]
+# **自分のデータがある人は10分、ない人は5分。** ない人は何も書かずに進めます。読み込みに失敗したら、次の順で見てください。ファイルはノートブックと同じフォルダーか。名前を引用符で囲んだか。列が決まらないと言われたら`MY_COLUMNS`に書いたか。
+#
+# それでも進まない人は、ターミナルで`crmkit check ファイル名`を実行すると、どの行で困っているかが分かります。データは、このパソコンの外には出ません。
+
+# %% [markdown] lang="en" of="bd46d263" part="shop" tags=["trainer"]
+# **Ten minutes with own data, five without.** Whoever has none changes nothing. If loading fails, look in this order: is the file in the notebook's folder? Is its name in quotes? If a column was not recognised, does `MY_COLUMNS` name it?
+#
+# If that does not help, `crmkit check FILE` in a terminal says which lines are the trouble. The data never leave the computer.
 
 # %%
 MY_FILE = None
@@ -225,6 +271,12 @@ answer_2 = answers.counts()["retention"][0]
 
 # %%
 lesson.check("16.2", answer_2)
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **5分。** 「計算できない」を残念がる人がいます。足りない列が分かれば、来月から記録を始められます。自分の店ではどの列を足すと一番うれしいか、一つ選んでもらいましょう。
+
+# %% [markdown] lang="en" of="16eb98de" part="exercise" tags=["trainer"]
+# **Five minutes.** Some are disappointed by what cannot be computed. But knowing the missing column is how a shop begins to record it. Let each choose the one column that would help them most.
 
 # %% [markdown] lang="ja" part="report"
 # ## レポートにする

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.corpus import databases, folders, frames, text, values, workbooks
+from tests.corpus import databases, folders, frames, lines, text, values, workbooks
 from tests.corpus.case import Case, Loads, Outcome, Refuses, loaded, tried
 
 __all__ = ["CASES", "Case", "Loads", "Outcome", "Refuses", "loaded", "tried"]
@@ -14,4 +14,5 @@ CASES: tuple[Case, ...] = (
     *databases.CASES,
     *folders.CASES,
     *frames.CASES,
+    *lines.CASES,
 )

@@ -357,4 +357,4 @@ def _persons(keyed: Frame, found: nw.DataFrame[Any]) -> Frame:
         lookup.with_columns(nw.col("customer_id", "_person").cast(kind)), on="customer_id", how="left"
     )
     person = nw.when(nw.col("_person").is_null()).then(FIRST).otherwise(nw.col("_person"))
-    return joined.select("customer_id", person_id=person, records=nw.col("_records").fill_null(1))
+    return joined.select("customer_id", person_id=person, records=nw.col("_records").fill_null(1).cast(nw.Int64))

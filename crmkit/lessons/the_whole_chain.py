@@ -1,0 +1,327 @@
+"""Lesson 15, the whole chain: the widget "spend 1,000,000 yen", three exercises and a quiz.
+
+A budget is never estimated: the salon lives its year once more with what the money buys, for the same customers on the
+same chance. Only newcomers won by advertising are reckoned, from the newcomers of that very year.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmkit.lessons.dates import last_moment
+from crmkit.metrics.service.times import first_reply_time
+from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
+from crmkit.simulator.compare import Comparison, compare
+from crmkit.simulator.crowd import gather
+from crmkit.simulator.engine import FAMILY
+from crmkit.texts import text
+from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
+from crmkit.widgets.explorer import Answer, Explorer, Number, Prediction
+from crmkit.widgets.picture import Picture, show
+
+__all__ = ["Result", "again", "bought", "budgets", "chain", "check", "million_yen", "prices", "quiz", "show", "spend"]
+
+BUSINESS, CUSTOMERS, WEEKS, SEED = "salon", 8_000, 52, 7
+BUDGET, STEP = 1_000_000, 250_000
+LEVERS = ("advertisement", "inspection", "follow_up", "reply")
+DEARER = 1.5  # each further step of advertising: people who are harder to win
+CHAIN = ("silent", "tickets", "satisfaction", "stayed", "brought", "orders")  # in the order in which they come about
+Steps = tuple[int, int, int]  # of inspection, follow-up, reply
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a budget came to, for the whole chain of salons in the year.
+
+    Attributes:
+        spent: Yen that could be spent; what is left when everybody is called already stays in the till.
+        newcomers: Customers won by advertising.
+        sales: Extra sales.
+        profit: Extra profit after all costs, the budget among them, with `low` and `high` (95 %).
+        effects: What became of a customer on average, by outcome, as `crmkit.compare` gives it.
+    """
+
+    spent: float
+    newcomers: float
+    sales: float
+    profit: float
+    low: float
+    high: float
+    effects: pd.DataFrame
+
+    @property
+    def back(self) -> float:
+        """Of each 100 yen spent, how many came back."""
+        return 100 * (self.profit + self.spent) / self.spent if self.spent else math.nan
+
+
+def million_yen() -> Explorer:
+    """Which levers are worth the money? Divide a budget over four, and see what truly happens."""
+    known = {steps: spend(*(STEP * one for one in steps)) for steps in _budgets()}
+    order = sorted(known, key=lambda steps: known[steps].profit, reverse=True)
+    equal = (1,) * len(LEVERS)
+
+    def answer(**yen: float) -> Answer:
+        steps = tuple(round(yen[name] / STEP) for name in LEVERS)
+        if steps not in known:
+            over = text("lesson15.over", too_much=f"{STEP * sum(steps) - BUDGET:,}")
+            return Answer(math.nan, over, lambda _, axes, __: _draw_board(axes[1], _board(known, order[0], None)))
+        result = known[steps]
+        facts = {"rank": order.index(steps) + 1, "of": len(order), "best": _yen(known[order[0]].profit)}
+        facts |= {"equal": _yen(known[equal].profit), "back": "–" if math.isnan(result.back) else f"{result.back:.0f}"}
+        sentence = text("lesson15.result", **_said(result), **facts)
+
+        def draw(_: Any, axes: Any, predicted: float | None) -> None:
+            _draw_chain(axes[0], result.effects)
+            line = None if predicted is None else (predicted / 100 - 1) * known[equal].spent
+            _draw_board(axes[1], _board(known, order[0], steps), line)
+
+        return Answer(result.back, sentence, draw)
+
+    return Explorer(
+        texts="lesson15",
+        prediction=Prediction(0, 400, 5, text("lesson15.unit")),
+        controls=[Number(name, 0, BUDGET, STEP, STEP) for name in LEVERS],
+        answer=answer,
+        before=_before,
+        panels={"ncols": 2, "width": 11, "height": 4.2},
+    )
+
+
+def _budgets() -> Iterator[tuple[int, ...]]:
+    """All that can be done with the money in steps, keeping some of it among them."""
+    most = BUDGET // STEP
+    return (one for one in itertools.product(range(most + 1), repeat=len(LEVERS)) if sum(one) <= most)
+
+
+@cache
+def _year(seed: int) -> Comparison:
+    """The year as it was, in both worlds."""
+    return compare(BUSINESS, {}, customers=CUSTOMERS, weeks=WEEKS, seed=seed)
+
+
+@cache
+def _prices() -> dict[str, float]:
+    """What things cost: from the salon's own books, but for a desk that answers sooner."""
+    money = _year(SEED).plan.scenario.money
+    return {
+        "advertisement": float(money.acquisition["ad"]),
+        "inspection": float(money.inspection),
+        "follow_up": float(money.follow_up),
+        "reply": float(STEP),  # to halve the wait; an assumption, as nobody sells it by the piece
+    }
+
+
+def prices() -> pd.DataFrame:
+    """What each lever costs and what a step of the budget buys.
+
+    Returns:
+        A table: `lever`, `price` (yen), `of` what, `first_step` (what the first 250,000 yen buy), `source`.
+
+    Examples:
+        >>> prices()["price"].tolist()
+        [6800.0, 40.0, 90.0, 250000.0]
+    """
+    rows = [
+        {
+            "lever": text(f"lesson15.control.{name}"), "price": _prices()[name], "of": text(f"lesson15.of.{name}"),
+            "first_step": _first_step(name), "source": text(f"lesson15.source.{name}"),
+        }
+        for name in LEVERS
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _first_step(name: str) -> str:
+    if name == "advertisement":
+        return text("lesson15.buys.advertisement", newcomers=f"{newcomers(STEP):.0f}")
+    lever = {"inspection": "inspection_share", "follow_up": "follow_up_share", "reply": "first_reply_hours"}[name]
+    before, after = getattr(_year(SEED).plan.levers, lever), bought(**{name: STEP})[lever]
+    said = (f"{before:g}", f"{after:g}") if name == "reply" else (f"{before:.0%}", f"{after:.0%}")
+    return text(f"lesson15.buys.{name}", before=said[0], after=said[1])
+
+
+def newcomers(yen: float) -> float:
+    """Customers won by so much advertising: the first step at the price in the books, each further one dearer."""
+    price, found = _prices()["advertisement"], 0.0
+    while yen > 0:
+        found += min(yen, STEP) / price
+        yen, price = yen - STEP, price * DEARER
+    return found
+
+
+def bought(inspection: float = 0, follow_up: float = 0, reply: float = 0, *, seed: int = SEED) -> dict[str, float]:
+    """The levers' settings that money buys, for `crmkit.compare`.
+
+    Args:
+        inspection, follow_up, reply: Yen for each.
+        seed: Which chance the year is lived on.
+
+    Returns:
+        Levers by name; at most everything is inspected, everybody called.
+
+    Examples:
+        >>> bought(reply=500_000)["first_reply_hours"]
+        2.25
+    """
+    year, price = _year(seed), _prices()
+    before, visits = year.plan.levers, year.baseline.outcomes["orders"].sum()
+    return {
+        "inspection_share": min(1.0, before.inspection_share + inspection / (price["inspection"] * visits)),
+        "follow_up_share": min(1.0, before.follow_up_share + follow_up / (price["follow_up"] * visits)),
+        "first_reply_hours": before.first_reply_hours / 2 ** (reply / price["reply"]),
+    }
+
+
+def spend(
+    advertisement: float = 0, inspection: float = 0, follow_up: float = 0, reply: float = 0, *, seed: int = SEED
+) -> Result:
+    """What truly comes of a budget: the year is lived with it.
+
+    Args:
+        advertisement, inspection, follow_up, reply: Yen for each lever.
+        seed: Which chance; another one is another year with other customers.
+
+    Returns:
+        A `Result`.
+
+    Examples:
+        >>> spend(reply=250_000).profit > 0
+        True
+    """
+    settings = bought(inspection, follow_up, reply, seed=seed)
+    effects, new = _lived(tuple(settings.values()), seed)
+    year, price = _year(seed), _prices()
+    visits = year.baseline.outcomes["orders"].sum()
+    spent = advertisement + reply
+    for name, lever in (("inspection", "inspection_share"), ("follow_up", "follow_up_share")):
+        spent += (settings[lever] - getattr(year.plan.levers, lever)) * price[name] * visits
+    won = newcomers(advertisement)
+    # inspection and calls are in the simulation's own costs; advertising and the desk are not
+    profit = CUSTOMERS * effects.loc["profit", "difference"] + won * new["profit"] - advertisement - reply
+    error = math.hypot(
+        CUSTOMERS * effects.loc["profit", "standard_error"],
+        new["spread"] * math.sqrt(won * (1 + won / new["customers"])),
+    )
+    sales = CUSTOMERS * effects.loc["net_amount", "difference"] + won * new["net_amount"]
+    return Result(spent, won, float(sales), float(profit), profit - 1.96 * error, profit + 1.96 * error, effects)
+
+
+@cache
+def _lived(settings: tuple[float, ...], seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The effects of some settings, and what a newcomer was worth in that year."""
+    levers = dict(zip(("inspection_share", "follow_up_share", "first_reply_hours"), settings, strict=True))
+    worlds = compare(BUSINESS, levers, customers=CUSTOMERS, weeks=WEEKS, seed=seed)
+    new = _is_newcomer(seed)
+    told = {name: float(worlds.changed.outcomes[name][new].mean()) for name in ("profit", "net_amount")}
+    told |= {"spread": float(worlds.changed.outcomes["profit"][new].std(ddof=1)), "customers": int(new.sum())}
+    return worlds.effects.set_index("outcome"), told
+
+
+@cache
+def _is_newcomer(seed: int) -> np.ndarray[Any, Any]:
+    """Who came upon the salon in the course of this year, at any time of it; the others are its regulars."""
+    numbers = (np.arange(CUSTOMERS, dtype=np.int64) + 1) * FAMILY
+    return ~gather(_year(seed).plan.opened, numbers).regular
+
+
+def budgets() -> pd.DataFrame:
+    """Every budget in steps of 250,000 yen and what truly came of it, the most profitable first.
+
+    Returns:
+        A table: yen for each lever, `spent`, `extra_sales`, `extra_profit` with `low` and `high` (95 %), `newcomers`,
+        and among those who were customers anyway `stayed` (more of them there at the end) and `silent` (fewer bad
+        visits of which nobody was told).
+
+    Examples:
+        >>> len(budgets())
+        70
+    """
+    rows = []
+    for steps in _budgets():
+        result = spend(*(STEP * one for one in steps))
+        kept = CUSTOMERS * result.effects["difference"]
+        rows.append(
+            {name: STEP * one for name, one in zip(LEVERS, steps, strict=True)}
+            | {"spent": round(result.spent), "extra_sales": round(result.sales), "extra_profit": round(result.profit)}
+            | {"low": round(result.low), "high": round(result.high), "newcomers": round(result.newcomers)}
+            | {"stayed": round(kept["stayed"]), "silent": -round(kept["silent"])}
+        )
+    return pd.DataFrame(rows).sort_values("extra_profit", ascending=False, ignore_index=True)
+
+
+def _yen(amount: float) -> str:
+    return text("lesson15.yen", amount=f"{round(amount, -3) + 0.0:+,.0f}")
+
+
+def _said(result: Result) -> dict[str, str]:
+    amounts = {name: _yen(getattr(result, name)) for name in ("sales", "profit", "low", "high")}
+    return amounts | {"spent": f"{result.spent:,.0f}"}
+
+
+def _before(_: Any, axes: Any) -> str:
+    """The price list; the board is still empty."""
+    for one in axes:
+        one.set_axis_off()
+    table = prices()
+    lines = [f"{row.lever}\n    {row.first_step}" for row in table.itertuples()]
+    axes[0].text(0, 0.5, "\n\n".join([text("lesson15.list"), *lines]), va="center", fontsize="large")
+    axes[1].annotate(text("lesson15.here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
+    return text("lesson15.before", customers=f"{CUSTOMERS:,}")
+
+
+def _draw_chain(ax: Any, effects: pd.DataFrame) -> None:
+    """What was set off, link by link, as per cent of what it was."""
+    for place, name in enumerate(CHAIN):
+        row = effects.loc[name]
+        value, low, high = (100 * row[one] / row["baseline"] for one in ("difference", "low", "high"))
+        ax.plot([low, high], [-place, -place], color=BLUE, linewidth=2.5, alpha=0.55)
+        ax.plot(value, -place, "o", color=BLUE, markersize=8)
+        ax.annotate(f"{value:+.1f}%", (value, -place), (0, 8), textcoords="offset points", ha="center", bbox=paper())
+    ax.axvline(0, color=INK, linewidth=1)
+    ax.set_yticks([-place for place in range(len(CHAIN))], [text(f"lesson15.link.{name}") for name in CHAIN])
+    ax.set_ylim(-len(CHAIN) + 0.4, 0.8)
+    ax.set_xlim(-22, 32)
+    ax.set_xlabel(text("lesson15.chain_axis"))
+    ax.grid(axis="y", visible=False)
+
+
+def _board(known: Mapping[Any, Result], best: Any, chosen: Any) -> dict[str, tuple[Result, str]]:
+    """The budget chosen between the best, the equal split, and all on one lever."""
+    most = BUDGET // STEP
+    shown = {text("lesson15.row.best"): (known[best], GREEN)}
+    if chosen is not None:
+        shown[text("lesson15.row.you")] = known[chosen], BLUE
+    shown[text("lesson15.row.equal")] = known[(1,) * len(LEVERS)], ORANGE
+    for place, name in enumerate(LEVERS):
+        only = tuple(most if one == place else 0 for one in range(len(LEVERS)))
+        shown[text("lesson15.row.only", lever=text(f"lesson15.short.{name}"))] = known[only], GREY
+    return shown
+
+
+def _draw_board(ax: Any, shown: Mapping[str, tuple[Result, str]], predicted: float | None = None) -> None:
+    """Extra profit, one line each, with its interval, in thousand yen."""
+    for place, (result, colour) in enumerate(shown.values()):
+        ax.plot([result.low / 1000, result.high / 1000], [-place, -place], color=colour, linewidth=2.5, alpha=0.55)
+        ax.plot(result.profit / 1000, -place, "o", color=colour, markersize=8)
+        said = f"{result.profit / 1000:+,.0f}"
+        ax.annotate(said, (result.profit / 1000, -place), (0, 8), textcoords="offset points", ha="center", bbox=paper())
+    ax.axvline(0, color=INK, linewidth=1)
+    if predicted is not None:
+        ax.axvline(predicted / 1000, color=RED, linestyle="--", linewidth=2)
+        at, beside = (predicted / 1000, 0.97), {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        ax.annotate(text("plot.your_prediction"), at, (4, -8), color=RED, bbox=paper(1), zorder=4, **beside)
+    you = text("lesson15.row.you")
+    ax.set_yticks([-place for place in range(len(shown))], [f"▶ {one}" if one == you else one for one in shown])
+    ax.set_ylim(-7 + 0.4, 1)
+    ax.set_xlim(-800, 1600)
+    ax.set_xlabel(text("lesson15.board_axis"))
+    ax.grid(axis="y", visible=False)

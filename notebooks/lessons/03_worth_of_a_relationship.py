@@ -1,0 +1,429 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   crmkit:
+#     title: {ja: 関係の価値, en: The worth of a relationship}
+#     theme: relationship
+#     objectives:
+#       ja:
+#         - 「獲得は維持の何倍か」を、費用の範囲と期間を言ったうえで計算できる
+#         - 顧客獲得単価（CAC）の分子と分母を説明できる
+#         - 新規客1人がもたらす粗利を、一度しか来なかった人も含めて計算し、何か月で費用を回収できるかを言える
+#         - 平均の費用と、次の1円が生む利益とを区別できる
+#       en:
+#         - Work out how many times the cost of keeping winning costs, and say which costs and months went in
+#         - Explain what stands above and below the line of a customer acquisition cost (CAC)
+#         - Work out the gross profit of a newcomer, including those who came only once, and when it pays back what winning her cost
+#         - Tell an average cost from what the next yen brings
+#     prerequisites:
+#       ja: 割り算と割合。Python は読めれば十分です。レッスン08が先だと、維持率と区間の見方が分かります
+#       en: Division and shares; reading a little Python is enough. Lesson 08 helps with retention and intervals
+#     teach_minutes: 25
+#     exercise_minutes: 20
+#     cut_if_late: [stable, business]
+#     tables: [orders, order_items, costs]
+#     glossary: [cac, clv, one_to_five_rule, retention_cost_advantage, roi, stable_revenue]
+# ---
+
+# %% [markdown] lang="ja" part="question" typed="the claim's own number"
+# ## 店長の質問
+#
+# 「講習会で『新規のお客さまを迎えるには、常連をつなぎとめる5倍のお金がかかる』と聞きました。広告はやめて、全部常連さんに使うべきでしょうか？」
+#
+# よく聞く話です。でも、どの店の、どの費用で、何か月分を比べた5倍なのでしょう。このレッスンでは、帳簿から自分で計算します。
+
+# %% [markdown] lang="en" of="1dff5216" part="question" typed="the claim's own number"
+# ## The manager asks
+#
+# "At a seminar they told us that winning a new customer costs five times as much as keeping one. Should I stop advertising and spend it all on my regulars?"
+#
+# One hears it everywhere. But five times in which shop, counting which costs, over how many months? In this lesson you work it out from the books.
+
+# %% [markdown] lang="ja" part="question" tags=["trainer"]
+# **ここまで4分。** 「5倍」を聞いたことがある人に手を挙げてもらい、「どこで読みましたか」「何の費用でしたか」と尋ねます。出どころを言える人は、まずいません。疑うためではなく、自分で測るための出発点だと伝えましょう。
+
+# %% [markdown] lang="en" of="52e39b2a" part="question" tags=["trainer"]
+# **Four minutes up to here.** Who has heard of the "five times"? Where did they read it, and which costs was it about? Hardly anybody can say. The point is not to sneer at it but to measure it.
+
+# %%
+from crmkit.lessons import worth_of_a_relationship as lesson
+from crmkit.plots import plot_cost_mix, plot_decile_table
+
+salon = crmkit.sample("salon")
+costs, orders = salon.costs, salon.orders
+costs[["incurred_date", "purpose", "category", "channel", "amount"]].head()
+
+# %% [markdown] lang="ja" part="predict" typed="the claim's own number"
+# ## 予想してから動かす
+#
+# シミュレーションで作った美容室の帳簿です。1行が1件の費用で、`purpose`は何のためか（acquisition は獲得、retention は維持、service は問い合わせ対応）を表します。
+#
+# 新規1人を迎える費用は、常連1人を1年つなぎとめる費用の**何倍**でしょう。予想を決めたら、入れる費用、期間、常連の決め方を動かしてください。5倍にできますか？
+
+# %% [markdown] lang="en" of="5c880985" part="predict" typed="the claim's own number"
+# ## Predict, then move
+#
+# These are the books of a simulated salon. Each row is one cost; `purpose` says what it was for: winning customers (acquisition), keeping them (retention), or answering questions and complaints (service).
+#
+# **How many times** the cost of keeping a regular for a year is the cost of winning a newcomer? Lock in your prediction. Then change which costs count, the months, and who is a regular. Can you make it five?
+
+# %%
+lesson.five_times(salon)
+
+# %% [markdown] lang="ja" part="predict" tags=["trainer"]
+# **8分。** 予想のあと、「いちばん5倍に近い設定を探した人は？」と競争にすると盛り上がります。別々の設定で5倍ができたら、二つを並べて見せましょう。
+#
+# よくある思い違いは「正しい設定が一つある」。どれも計算として正しく、答える問いが違います。期間を短くすると比が大きくなる理由を聞いてください。獲得の費用は一度きり、維持の費用は毎月かかるからです。
+
+# %% [markdown] lang="en" of="675059e8" part="predict" tags=["trainer"]
+# **Eight minutes.** Make it a race: who gets closest to five? Show two different settings that do, side by side.
+#
+# The usual misconception: one setting must be the right one. All are correct sums for different questions. Ask why the ratio rises when the window shrinks: winning is paid once, keeping every month.
+
+# %% [markdown] lang="ja" part="code"
+# ## 中で動いているコード
+#
+# `when.recent`は、最後のまる12か月の期間です。分子は「獲得費 ÷ 新規の人数」、分母は「維持費 ÷ 残った常連の人数」。残った常連とは、期間の始めと終わりの**両方**で稼働中だった人です。費用は帳簿のままの数なので、区間は人数のぶれだけを表します。
+
+# %% [markdown] lang="en" of="c2997deb" part="code"
+# ## The code behind it
+#
+# `when.recent` is the last twelve full months. Above the line: acquisition costs ÷ newcomers. Below it: retention costs ÷ regulars who stayed, that is, who were active at **both** ends of the window. Costs are taken from the books as they are; the interval only tells how far the numbers of people vary by chance.
+
+# %%
+when = lesson.start(salon)
+year = crmkit.acquisition_retention_cost_ratio(costs, orders, **when.recent)
+year
+
+# %%
+mix = crmkit.cost_mix(costs, by="category", **when.recent)
+lesson.show(plot_cost_mix(mix), lesson.say_costs(mix))
+
+# %% [markdown] lang="ja" part="code"
+# 同じ計算を、最後の3か月だけで行います。
+
+# %% [markdown] lang="en" of="18ca25d5" part="code"
+# Now the same for the last three months only.
+
+# %%
+quarter = crmkit.acquisition_retention_cost_ratio(costs, orders, start="2026-01-01", end="2026-04-01")
+print(year)
+print(quarter)
+
+# %% [markdown] lang="ja" part="definition"
+# ## 言葉をそろえる
+#
+# {{ define:one_to_five_rule }}
+#
+# {{ define:cac }}
+#
+# この店では1年なら{{ float(year) :.1f}}倍、3か月なら{{ float(quarter) :.1f}}倍です。迎える費用は一度だけ、つなぎとめる費用は毎月かかります。**期間を言わない倍率には意味がありません。**
+
+# %% [markdown] lang="en" of="79428a23" part="definition"
+# ## Naming things
+#
+# {{ define:one_to_five_rule }}
+#
+# {{ define:cac }}
+#
+# In this salon the ratio is {{ float(year) :.1f}} over a year and {{ float(quarter) :.1f}} over three months. Winning is paid once, keeping again and again. **A ratio without its months means nothing.**
+
+# %% [markdown] lang="ja" part="business"
+# ## 業種が変わると
+#
+# 数え方を同じにして、ネットショップと定期便の会社もシミュレーションで作り、1年分を比べます。
+
+# %% [markdown] lang="en" of="8ddbabb8" part="business"
+# ## Another line of business
+#
+# Now count in the same way for an online shop and a subscription business, both simulated, over one year.
+
+# %%
+one_year = {"start": "2025-01-01", "end": "2026-01-01"}
+for business in ("salon", "shop", "subscription"):
+    town = crmkit.simulate(business, customers=1000, weeks=110)
+    print(business, crmkit.acquisition_retention_cost_ratio(town.costs, town.orders, **one_year))
+
+# %% [markdown] lang="ja" part="business"
+# 三つともシミュレーションなので、現実の業界の数字ではありません。それでも、数え方が同じでも業種で比が変わることは分かります。
+
+# %% [markdown] lang="en" of="a2fc0cf4" part="business"
+# All three are simulated, so these are not figures of real industries. Still you see: even counted in the same way, the ratio depends on the business.
+
+# %% [markdown] lang="ja" part="roi"
+# ## 安いから、効く？
+#
+# {{ define:retention_cost_advantage }}
+#
+# 倍率は「使ったお金 ÷ 残った人数」です。残った人の多くは、何もしなくても来たかもしれません。増えた分だけを見るのが、次の言葉です。
+#
+# {{ define:roi }}
+
+# %% [markdown] lang="en" of="3399fba3" part="roi"
+# ## Cheap, so it works?
+#
+# {{ define:retention_cost_advantage }}
+#
+# The ratio divides money spent by people who stayed, many of whom would have come anyway. The next term looks only at what was added.
+#
+# {{ define:roi }}
+
+# %% [markdown] lang="ja" part="roi"
+# この店は、割引の案内メールを一部の常連にわざと送りませんでした（対照群）。`attributed`は案内の番号が付いた注文を全部手柄に数え、`incremental`は対照群との差だけを数えます。
+
+# %% [markdown] lang="en" of="e403b7c9" part="roi"
+# The salon mails discount offers to regulars and leaves some out on purpose: a control group. `attributed` credits a mailing with every order that carries its number; `incremental` counts only the difference from the control group.
+
+# %%
+offers = salon.campaigns.query("kind == 'promotional_email'")["campaign_id"]
+sends = salon.campaign_sends[salon.campaign_sends["campaign_id"].isin(offers)]
+tables = {"orders": orders, "order_items": salon.order_items, "costs": costs}
+credited = crmkit.campaign_roi(sends, **tables, method="attributed")
+added = crmkit.campaign_roi(sends, **tables, method="incremental")
+print(credited)
+print(added)
+
+# %% [markdown] lang="ja" part="roi"
+# 手柄に数えれば費用の{{ float(credited) :.0f}}倍の利益です。ところが増えた分の区間は{{ added.low :.0f}}倍から{{ added.high :.0f}}倍まで広がり、**得か損かも言えません**。この店の人数では足りないのです。「維持は安くて効く」と言うには、対照群と十分な人数が必要です。
+
+# %% [markdown] lang="en" of="13dbb69c" part="roi"
+# Credited, the mailings earn {{ float(credited) :.0f}} times their cost. But the interval of what they added runs from {{ added.low :.0f}} to {{ added.high :.0f}} times: **nobody can say whether they gained or lost**. One salon has too few people for that. To claim that keeping is cheap and works, you need a control group and enough people.
+
+# %% part="exercise"
+lesson.quiz("03.4")
+
+# %% [markdown] lang="ja" part="roi" tags=["trainer"]
+# **7分。** 「マイナスの区間は、案内が逆効果という意味ですか」と必ず聞かれます。区間に0が入っているので、効いたとも害があったとも言えない、が答えです。
+#
+# クイズで a を選んだ人には、「広告をゼロにしたら、三年後の常連は誰ですか」と尋ねてみましょう。
+
+# %% [markdown] lang="en" of="7354b1ad" part="roi" tags=["trainer"]
+# **Seven minutes.** Someone will ask whether the negative end means that mailings do harm. The interval holds zero, so neither a gain nor a harm is shown.
+#
+# Ask those who chose a: with no advertising at all, who will be the regulars in three years?
+
+# %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
+# ## ここからはご自分のデータでも
+#
+# 次のセルの`MY_FILE`に、注文（orders）、注文明細（order_items）、費用（costs）の表が入ったフォルダーの名前を書き、このセルから下を実行し直してください。何も書かなければ、美容室のまま進みます。文章の中の数は、美容室のものです。
+
+# %% [markdown] lang="en" of="3a657c3f" part="shop" typed="file name is the reader's own"
+# ## From here on also with your own data
+#
+# Write the name of a folder into `MY_FILE` that holds your orders, order_items and costs, and run the cells from here on again. If you change nothing, the salon goes on. The numbers in the prose stay the salon's.
+
+# %%
+MY_FILE = None
+
+shop = crmkit.load(MY_FILE) if MY_FILE else crmkit.sample("salon")
+orders, order_items, costs = shop.orders, shop.order_items, shop.costs
+when = lesson.start(shop)
+shop
+
+# %%
+when
+
+# %% [markdown] lang="ja" part="shop"
+# `recent`は直近の12か月、`earlier`はその前の12か月です（データが短ければ、半分ずつ）。`earlier`に初めて来た人なら、全員を`days`日間追いかけられます。
+
+# %% [markdown] lang="en" of="928e362d" part="shop"
+# `recent` is the last twelve months, `earlier` the twelve before (half of the data each, where there are fewer). Everyone who first came in `earlier` can be followed for `days` days.
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題1
+#
+# `when.recent`の期間の顧客獲得単価（CAC、獲得費として記録されたもの全部を入れる）を求めましょう。
+
+# %% [markdown] lang="en" of="50fa2cd8" part="exercise"
+# ## Exercise 1
+#
+# Find the customer acquisition cost (CAC) of `when.recent`, with everything that is booked as acquisition.
+
+# %% part="exercise"
+answer_1 = ...
+# solution
+answer_1 = crmkit.cac(costs, orders, **when.recent)
+
+# %%
+lesson.check("03.1", answer_1)
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **5分。** 分子に家賃やシステム代まで入れたがる人がいます。「その費用は、新しい人が誰も来なくてもかかりますか」と聞いてください。かかるなら、獲得の費用ではありません。
+#
+# 早く終わった人は、`kind="paid"`が何を分子と分母から外すかを調べて、隣の人に説明します（`customers=shop.customers`も必要です）。
+
+# %% [markdown] lang="en" of="f1db23ac" part="exercise" tags=["trainer"]
+# **Five minutes.** Some want rent and software above the line. Ask: would you pay it if no newcomer came at all? Then it is no cost of winning.
+#
+# Whoever is done early finds out what `kind="paid"` leaves out above and below the line (it needs `customers=shop.customers`), and tells a neighbour.
+
+# %% [markdown] lang="ja" part="worth"
+# ## その一人は、いくらもたらすか
+#
+# {{ define:clv }}
+#
+# ここでは将来を見込まず、**初来店から`when.days`日間の粗利**を数えます。`came`は`when.earlier`に初めて来た人、`age`は初来店からの日数です。全員を同じ長さだけ見るのが大切です。
+
+# %% [markdown] lang="en" of="45af055c" part="worth"
+# ## What does that one person bring?
+#
+# {{ define:clv }}
+#
+# Here we forecast nothing: we count the **gross profit of the first `when.days` days**. `came` marks those who first came in `when.earlier`, `age` is the number of days since the first visit. What matters is that everyone is watched equally long.
+
+# %%
+first = orders.groupby("customer_id")["ordered_at"].transform("min")
+came = (first >= when.earlier["start"]) & (first < when.earlier["end"])
+age = (orders["ordered_at"] - first).dt.days
+watched = orders[came & (age < when.days)]
+print(watched["customer_id"].nunique(), len(watched))
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題2
+#
+# `watched`の人たちが、この日数のあいだにもたらした**1人あたりの平均粗利**を求めましょう。`crmkit.clv_historic`を使います。明細の表は`order_items`です。
+
+# %% [markdown] lang="en" of="ef2c856d" part="exercise"
+# ## Exercise 2
+#
+# Find the **mean gross profit per customer** that the people in `watched` brought in these days. Use `crmkit.clv_historic`; the lines of the orders are in `order_items`.
+
+# %% part="exercise"
+answer_2 = ...
+# solution
+answer_2 = crmkit.clv_historic(watched, order_items)
+
+# %%
+lesson.check("03.2", answer_2)
+
+# %% [markdown] lang="ja" part="payback"
+# ## いつ元が取れるか
+#
+# 日数を30日ずつ延ばして粗利を計算し、迎えるのにかかった費用と重ねます。線が費用を越えたところが回収の時です。**平均**の人の話だということを忘れずに。
+
+# %% [markdown] lang="en" of="252ea575" part="payback"
+# ## When is it paid back?
+#
+# Take the gross profit for more and more days, 30 at a time, and lay the cost of winning over it. Where the line rises above the cost, the money is back, **on average**.
+
+# %%
+cost = crmkit.cac(costs, orders, **when.earlier)
+steps = range(min(30, when.days), when.days + 1, 30)
+curve = {days: crmkit.clv_historic(orders[came & (age < days)], order_items) for days in steps}
+lesson.show(lesson.plot_payback(curve, cost), lesson.say_payback(curve, cost))
+
+# %% [markdown] lang="ja" part="payback"
+# この美容室では、最初の{{ min(curve) }}日の粗利でもう元が取れます。{{ max(curve) }}日の粗利は費用の{{ float(curve[max(curve)]) / float(cost) :.1f}}倍。この比を**CLV:CAC**と呼びます。「3倍以上なら健全」という目安も聞きますが、これも出どころのはっきりしない言い習わしです。期間と粗利の数え方を必ず確かめましょう。
+
+# %% [markdown] lang="en" of="d9700560" part="payback"
+# In this salon the first {{ min(curve) }} days already pay back. After {{ max(curve) }} days the gross profit is {{ float(curve[max(curve)]) / float(cost) :.1f}} times the cost. This ratio is called **CLV:CAC**. "Three or more is healthy", one hears: another saying of unclear origin. Always ask for how long, and whether it is profit or sales.
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題3
+#
+# 粗利が毎月同じだけ入るとしたら、**何か月**で費用を回収できますか。`when.earlier`のCACと、問題2の答えを`when.months`で割った月あたりの粗利から、`crmkit.cac_payback_months`で求めましょう。
+
+# %% [markdown] lang="en" of="d7d8b8f2" part="exercise"
+# ## Exercise 3
+#
+# Suppose the profit came in equal parts every month: after **how many months** is the cost paid back? Take the CAC of `when.earlier`, and as monthly profit your answer 2 divided by `when.months`. Use `crmkit.cac_payback_months`.
+
+# %% part="exercise"
+answer_3 = ...
+# solution
+answer_3 = crmkit.cac_payback_months(cost, monthly_margin_amount=float(answer_2) / when.months)
+
+# %%
+lesson.check("03.3", answer_3)
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **問題2と3で12分。** いちばん多いつまずきは、売上と粗利の取り違えです。「カラーの代金のうち、店に残るのはいくら？」と聞きましょう。
+#
+# 図の線は最初の点で費用を越えるのに、問題3の答えは1か月より長くなります。なぜ違うのか、考えてもらってください。初回に使う額は月平均より多いからです。
+
+# %% [markdown] lang="en" of="9a5622ea" part="exercise" tags=["trainer"]
+# **Twelve minutes for exercises 2 and 3.** The usual stumble is sales for profit. Ask: when a customer pays for a colouring, how much of it stays with the shop?
+#
+# The line in the picture starts above the cost, yet exercise 3 gives more than a month. Let people explain: the first visit brings more than an average month does.
+
+# %% [markdown] lang="ja" part="stable"
+# ## ぶれの少ない売上
+#
+# {{ define:stable_revenue }}
+#
+# 次のセルは、売上のうち、2回目以降の来店と定期契約による割合です。
+
+# %% [markdown] lang="en" of="d64f0b33" part="stable"
+# ## Sales that vary little
+#
+# {{ define:stable_revenue }}
+#
+# The next cell shows which share of sales comes from second and later visits, or from contracts.
+
+# %%
+crmkit.recurring_revenue_share(orders, **when.recent)
+
+# %% [markdown] lang="ja" part="trap"
+# ## 落とし穴：残った人だけの平均
+#
+# 「うちのお客さまは1年でこれだけ使ってくれます」と聞いたら、**誰の**平均かを確かめましょう。次のセルでは、全員、二度以上来た人だけ、真ん中の人（中央値）を比べます。
+
+# %% [markdown] lang="en" of="cc6600ea" part="trap"
+# ## A trap: the average of those who stayed
+#
+# When somebody says "our customers bring us this much a year", ask **which** customers. The next cell compares everyone, only those who came again, and the one in the middle (the median).
+
+# %%
+profits = crmkit.customer_profits(watched, order_items)
+everyone = profits["profit_amount"].mean()
+came_again = profits.loc[profits["orders"] > 1, "profit_amount"].mean()
+middle = profits["profit_amount"].median()
+print(round(everyone), round(came_again), round(middle))
+
+# %% [markdown] lang="ja" part="trap"
+# 一度きりの人を除くと、平均は{{ everyone :,.0f}}円から{{ came_again :,.0f}}円に増えます。店の利益は一円も増えていません。迎える費用は全員分かかったのに、割る人数だけを減らしたのです。また、真ん中の人がもたらす粗利は{{ middle :,.0f}}円しかありません。少数の人が平均を引き上げているからです。
+
+# %% [markdown] lang="en" of="f1e03bce" part="trap"
+# Leave out those who came once, and the mean rises from {{ everyone :,.0f}} to {{ came_again :,.0f}} yen. The shop has not earned one yen more: everyone was paid for, and we only divided by fewer people. And the one in the middle brings just {{ middle :,.0f}} yen, because a few people pull the mean up.
+
+# %%
+tenths = crmkit.decile_table(watched)
+lesson.show(plot_decile_table(tenths), lesson.say_deciles(tenths))
+
+# %% [markdown] lang="ja" part="trap" tags=["trainer"]
+# **4分。** 「会員の平均購入額」など、職場で見る平均を一つ挙げてもらい、誰が抜けているかを考えます。退会した人、一度きりの人、会員番号のない人が、たいてい抜けています。
+
+# %% [markdown] lang="en" of="7029d566" part="trap" tags=["trainer"]
+# **Four minutes.** Let everyone name an average they see at work, such as the spending of members, and ask who is missing from it. Mostly those who left, who came once, or who have no number.
+
+# %% [markdown] lang="ja" part="takeaway"
+# ## まとめ
+#
+# - 「何倍」と聞いたら「どの費用？」「何か月？」「誰が常連？」
+# - 獲得の費用は一度、維持の費用は毎月かかります
+# - 平均の費用が安いことと、次の一円が効くことは別です。対照群で測りましょう
+# - 顧客の価値は粗利で、一度きりの人も入れ、全員を同じ長さだけ見て計算します
+
+# %% [markdown] lang="en" of="790d5442" part="takeaway"
+# ## To take away
+#
+# - Hear "so many times", ask: which costs, how many months, who is a regular?
+# - Winning is paid once, keeping every month
+# - A low average cost is one thing, what the next yen brings another. Measure that with a control group
+# - A customer's worth is gross profit, of everyone, also those who came once, watched equally long
+
+# %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
+# **3分。** 店長の質問に戻ります。「広告をやめるべきですか」に、一人一文で答えてもらいましょう。「分からない、だから一部で試す」が言えれば合格です。
+
+# %% [markdown] lang="en" of="a78e2cc3" part="takeaway" tags=["trainer"]
+# **Three minutes.** Back to the manager: should she stop advertising? Everyone answers in one sentence. "We do not know yet, so let us try it on some" is what you hope to hear.
+
+# %% [markdown] lang="ja" part="own_data"
+# ## ご自分のデータで
+#
+# 費用の表には、日付、金額、目的（`acquisition`＝獲得、`retention`＝維持、`service`＝対応）、種類（`ad`＝広告など）の列が必要です。帳簿にない**人件費**は、誰が何時間使ったかを1週間だけ書き留めて見積もり、費用の表に行を足しましょう。足す前と後で倍率がどれだけ動くかが、その数字の確かさです。
+
+# %% [markdown] lang="en" of="96a90bc0" part="own_data"
+# ## With your own data
+#
+# Your costs need a date, an amount, a purpose (`acquisition`, `retention` or `service`) and a category (such as `ad`). **Staff time** is rarely in the books: write down for one week who spent how long on whom, and add it as rows. How far the ratio moves when you do tells you how much to trust it.

@@ -1,0 +1,404 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+#   crmkit:
+#     title: {ja: セグメントとターゲット, en: Segments and targets}
+#     theme: management
+#     objectives:
+#       ja:
+#         - RFMの得点を付け、どちらの向きが良いかを間違えずに読める
+#         - 案内してよい人だけを、送る相手として数えられる
+#         - 反応率と効果（手紙が増やした分）の違いを説明できる
+#         - たくさんのセグメントを比べて一番を選ぶと、なぜ期待外れになるかを言える
+#       en:
+#         - Score customers by RFM, and read the scores the right way round
+#         - Count as targets only those who agreed to be written to
+#         - Explain how a response rate differs from an effect, the part that a letter caused
+#         - Say why the best of many segments usually disappoints
+#     prerequisites:
+#       ja: 割合の引き算ができること。レッスン08の「区間」を知っていると楽です
+#       en: Subtracting percentages; it helps to know intervals from lesson 08
+#     teach_minutes: 30
+#     exercise_minutes: 20
+#     cut_if_late: [personal, needs]
+#     tables: [orders, customers, campaign_sends]
+#     glossary: [customer_segmentation, segmentation_demographic, targeting, needs_analysis, personalization]
+# ---
+
+# %% [markdown] lang="ja" part="question"
+# ## 店長の質問
+#
+# 「切手は500枚。割引クーポンを付けて手紙を出します。やっぱり、いちばんのお得意様に送るのがいいですよね？」
+#
+# お得意様は、たしかによく反応してくれます。でも、手紙がなくても来てくれた人かもしれません。このレッスンでは、**反応した人**と**手紙のおかげで来た人**を分けて数えます。
+
+# %% [markdown] lang="en" of="5d9451a0" part="question"
+# ## The manager asks
+#
+# "I have 500 stamps, and every letter carries a discount coupon. Surely they should go to our very best customers?"
+#
+# The best customers do respond. But perhaps they would have come without a letter. In this lesson we count two things apart: **who responded**, and **who came because of the letter**.
+
+# %% [markdown] lang="ja" part="question" tags=["trainer"]
+# **ここまで5分。** 「皆さんなら誰に送りますか」と尋ね、答えを黒板に並べます。たいてい「お得意様」「最近来た人」「しばらく来ていない人」が出ます。理由も一言ずつ書いておき、最後に見直しましょう。まだ正解は言いません。
+
+# %% [markdown] lang="en" of="2efd177f" part="question" tags=["trainer"]
+# **Five minutes up to here.** Ask whom they would write to, and list the answers on the board with one reason each. You will hear "the best", "the recent ones" and "those we have not seen for a while". Do not say yet which is right; come back to the list at the end.
+
+# %%
+from crmkit.lessons import segments_and_targets as lesson
+from crmkit.plots import plot_campaign_lift, plot_rfm, plot_targeting_lift
+
+store = lesson.shop()
+
+# %% [markdown] lang="ja" part="predict" typed="the widget's default, no result"
+# ## 予想してから動かす
+#
+# 舞台はシミュレーションの通販店です。だから、同じ人に**手紙を送った世界**と**送らなかった世界**を両方のぞけます。現実には、どちらか一方しか見えません。
+#
+# まず、RFMの得点が高い500人で予想してください。RFMは、最近来たか（R）、よく来るか（F）、いくら使ったか（M）の得点です。
+
+# %% [markdown] lang="en" of="090dfdab" part="predict"
+# ## Predict, then move
+#
+# The shop is simulated, a mail-order shop. So we can look into two worlds: one in which a customer **gets the letter**, and one in which the same customer **does not**. In real life you only ever see one of them.
+#
+# Begin with the 500 best RFM scores. RFM scores how recently somebody bought (R), how often (F) and for how much money (M).
+
+# %%
+lesson.whom_to_write()
+
+# %% [markdown] lang="ja" part="predict"
+# 灰色は、手紙がなくても来た分です。得意客ほど灰色が長く、その人たちもクーポンを使います。選び方、粗利、切手代を変えて、**順番が入れ替わるところ**を探しましょう。粗利を上げると、勝つ選び方も変わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
+
+# %% [markdown] lang="en" of="3ac21055" part="predict"
+# Grey would have come anyway. The better the customers, the longer the grey, and these people use the coupon too. Change the rule, the margin and the stamp, and look for **where the order of the rules turns over**: with a higher margin another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
+
+# %% [markdown] lang="ja" part="predict" tags=["trainer"]
+# **8分。** 予想が大きく外れた人に「どの人を数えましたか」と聞きます。多くの人は、反応した人を全部数えています。
+#
+# 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利とクーポンしだいです。線が重なる選び方どうしは、まだ差があるとは言えません。
+
+# %% [markdown] lang="en" of="6e6a18e4" part="predict" tags=["trainer"]
+# **Eight minutes.** Ask those who were far off whom they had counted: most count everybody who responds.
+#
+# Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on margin and coupon. Where the lines of two rules overlap, nobody can say that one is better.
+
+# %% [markdown] lang="ja" part="code"
+# ## 中で動いているコード
+#
+# RFMは1行で付きます。得点は1〜5点で、**5がいちばん良い5分の1**です。`r`が5の人は、最後の注文からの日数（`recency_days`）がいちばん短い人たちです。日数は小さいほど得点が高い、と覚えましょう。
+#
+# 同じ値の人は同じ得点になるので、一度しか買っていない人が多い店では、抜ける得点があります。
+
+# %% [markdown] lang="en" of="26dae237" part="code"
+# ## The code behind it
+#
+# One line scores all customers. Scores run from 1 to 5, and **5 is the best fifth**. Those with `r` 5 have the fewest days since their last order (`recency_days`): few days, high score.
+#
+# Equal customers get equal scores. Where many have bought only once, some scores are therefore missing.
+
+# %%
+scores = crmkit.rfm(store.orders)
+scores.head()
+
+# %% [markdown] lang="ja" part="definition"
+# ## 言葉をそろえる
+#
+# {{ define:customer_segmentation }}
+#
+# {{ define:targeting }}
+
+# %% [markdown] lang="en" of="f8982082" part="definition"
+# ## Naming things
+#
+# {{ define:customer_segmentation }}
+#
+# {{ define:targeting }}
+
+# %% [markdown] lang="ja" part="definition"
+# RFMは行動による分け方です。ほかに、年代や地域で分ける{{ term:segmentation_demographic }}があります。次の表は、年代ごとの顧客数、1人あたりの売上、リピート率です。行どうしの差は、分け方として役に立つほど大きいでしょうか（このシミュレーションでは、年齢は買い方に影響しません。実際の店では、測って確かめましょう）。
+
+# %% [markdown] lang="en" of="749da56e" part="definition"
+# RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region. The table shows, for each age band, customers, sales per customer and repeat rate. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
+
+# %%
+by_age = crmkit.segment_summary(store.orders, store.customers, by="age_band")
+by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_low", "repeat_high"]]
+
+# %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
+# ## ここからはどの店でも
+#
+# **ご自分のデータで試すときは**、次のセルの`MY_FILE`に、ファイルかフォルダーの名前を書いて、ここから下を実行し直してください。同意の列や案内の記録がなければ、足りない表をこの店から借り、そのことを表示します。文章の中の数は、この店のものです。
+
+# %% [markdown] lang="en" of="3c9b5d59" part="shop" typed="file name is the reader's own"
+# ## From here on, any shop
+#
+# **To try your own data**, write the name of a file or folder into `MY_FILE` and run the cells from here on again. If there is no record of mailings, the lesson lends you that of the simulated shop and says so. The numbers in the prose stay the simulated shop's.
+
+# %%
+MY_FILE = None
+
+shop = crmkit.load(MY_FILE) if MY_FILE else lesson.shop()
+letters = lesson.start(shop)
+letters
+
+# %%
+scores = crmkit.rfm(letters.orders, as_of=letters.as_of)
+lesson.show(plot_rfm(scores), lesson.say_rfm(scores))
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題1
+#
+# `scores`から、**`r`も`f`も4以上**の「優良な顧客」を取り出して`best`とし、人数を数えましょう。
+
+# %% [markdown] lang="en" of="74d8df08" part="exercise"
+# ## Exercise 1
+#
+# Take the best customers from `scores`, those with **both `r` and `f` of 4 or more**. Call them `best`, and count them.
+
+# %% part="exercise"
+answer_1 = ...
+# solution
+best = scores[(scores["r"] >= 4) & (scores["f"] >= 4)]
+answer_1 = len(best)
+
+# %%
+lesson.check("06.1", answer_1)
+
+# %% [markdown] lang="ja" part="consent"
+# ## 送ってよいのは誰か
+#
+# 得点がどれほど高くても、案内に同意していない人には送りません。あとで配信を断った人（`opted_out_at`に日付がある人）も同じです。crmkit のデータでは同意が1列なので、ここではメールの同意を手紙にも使います。実際の店では、手紙とメールの同意を分けて確かめましょう。
+
+# %% [markdown] lang="en" of="3af78e40" part="consent"
+# ## Who may be written to?
+#
+# However high the score, nobody who has not agreed gets a letter, nor does anybody who opted out later (`opted_out_at` holds a date). These data know one agreement only, for e-mail, and we use it for letters as well. In a real shop check them separately.
+
+# %%
+people = letters.customers
+may = people[people["email_opt_in"] & people["opted_out_at"].isna()]
+len(people), len(may)
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題2
+#
+# 問題1の`best`のうち、**案内してよい人**（`may`にいる人）は何人ですか。
+
+# %% [markdown] lang="en" of="6949677a" part="exercise"
+# ## Exercise 2
+#
+# How many of your `best` customers **may be written to**, that is, are in `may`?
+
+# %% part="exercise"
+answer_2 = ...
+# solution
+answer_2 = best["customer_id"].isin(may["customer_id"]).sum()
+
+# %%
+lesson.check("06.2", answer_2)
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **10分。** つまずくのは`&`の前後のかっこと、`&`の代わりに`and`と書くことです。問題1が合っていないと問題2も合わないので、先に問題1の確認を見てください。
+#
+# 「同意していない優良客がもったいない」という声が出たら、「同意をもらう方法は？」と返しましょう。送ることではありません。
+
+# %% [markdown] lang="en" of="170f12bc" part="exercise" tags=["trainer"]
+# **Ten minutes.** People stumble over the brackets around `&`, or write `and`. Exercise 2 needs the `best` of Exercise 1, so look at that check first.
+#
+# If someone is sorry for the good customers without consent, ask how one could win their consent. Writing to them is not the way.
+
+# %% [markdown] lang="ja" part="effect"
+# ## 反応率と効果
+#
+# シミュレーションでない店では、二つの世界は見えません。代わりに**くじ**を使います。案内してよい人の一部をくじで外し、手紙を送りません。この人たちが対照群（`control`）です。送った人（`treatment`）との差が、手紙の効果です。
+#
+# 次のセルは、手紙の日の状態で、常連（注文が三度以上）かどうか、35日以上ごぶさたかどうかに分けます。
+
+# %% [markdown] lang="en" of="8a46dc92" part="effect"
+# ## Response and effect
+#
+# A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`). What those with a letter (`treatment`) do beyond them is the effect of the letter.
+#
+# The next cell groups customers as they were on the day of the letter: regular (three orders or more) or rare, active or quiet (no order for 35 days).
+
+# %%
+tests = letters.tests
+often = tests["frequency"].ge(3).map({True: "regular", False: "rare"})
+silent = tests["recency_days"].ge(35).map({True: "quiet", False: "active"})
+tests["group"] = often + "_" + silent
+by_group = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=56, by="group")
+by_group[["group", "n", "treatment", "control", "value", "low", "high"]]
+
+# %%
+shares = by_group.set_index("group")
+lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
+
+# %% [markdown] lang="ja" part="effect"
+# いまも来ている常連は{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイントで、いまの常連（{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイント）に負けていません。区間は重なるので、勝ったとも言えません。違うのは、ただで渡すクーポンの数です。
+
+# %% [markdown] lang="en" of="a2075cc3" part="effect"
+# Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} ordered: by response they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without a letter. The quiet regulars responded with {{ shares.loc["regular_quiet", "treatment"] :.0%}} only, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, no less than that of the active ones ({{ 100 * shares.loc["regular_active", "value"] :.1f}}). The intervals overlap, so we cannot call either the winner. What does differ is how many coupons are given away to people who would have come anyway.
+
+# %% [markdown] lang="ja" part="exercise"
+# ## 問題3
+#
+# 手紙は、**ごぶさたの常連**（`"regular_quiet"`）のうち注文した人の割合を、56日間でどれだけ増やしましたか。`by_group`から取り出しましょう。
+
+# %% [markdown] lang="en" of="f1608f8e" part="exercise"
+# ## Exercise 3
+#
+# By how much did the letter raise the share of **quiet regulars** (`"regular_quiet"`) who ordered within 56 days? Take it from `by_group`.
+
+# %% part="exercise"
+answer_3 = ...
+# solution
+answer_3 = by_group.loc[by_group["group"] == "regular_quiet", "value"].squeeze()
+
+# %%
+lesson.check("06.3", answer_3)
+
+# %% [markdown] lang="ja" part="exercise"
+# ## クイズ
+#
+# 答えを一つ選んで「答える」を押しましょう。
+
+# %% [markdown] lang="en" of="505ab47a" part="exercise"
+# ## A quiz
+#
+# Choose one answer and press "Answer".
+
+# %% part="exercise"
+lesson.quiz("06.4")
+
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
+# **8分。** 反応率を答える人がいちばん多いはずです。「その人たちは、手紙がなければ来なかったのですか」と聞き、`control`の列を指さしてもらいましょう。
+#
+# 「対照群に送らないのは損だ」という反対には、「送らない人がいなければ、効いたかどうかを永久に知らないままです」と答えます。
+
+# %% [markdown] lang="en" of="7ed55016" part="exercise" tags=["trainer"]
+# **Eight minutes.** Most will answer with the response rate. Ask whether these people would have stayed away without a letter, and let them point at the column `control`.
+#
+# Against "leaving people out loses sales": without them nobody will ever know whether the letter works.
+
+# %% [markdown] lang="ja" part="curve"
+# ## 立派すぎる曲線
+#
+# 得点の良し悪しは、よくリフトで測ります。上位の人が、全体の何倍反応したかです。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます。
+
+# %% [markdown] lang="en" of="a763f78f" part="curve"
+# ## A curve that looks too good
+#
+# A score is often judged by its targeting lift: how many times more often those at the top respond than all. Let us measure the lift of the sum of the RFM scores among those who got **no letter at all**.
+
+# %%
+unwritten = tests[tests["arm"] == "control"]
+scored = lesson.ordered(unwritten, letters.test_orders)
+scored["score"] = scored["r"] + scored["f"] + scored["m"]
+lift = crmkit.targeting_lift(scored, share=0.2, response="ordered")
+lift
+
+# %%
+gains = crmkit.cumulative_gains(scored, response="ordered")
+lesson.show(plot_targeting_lift(gains), str(lift))
+
+# %% [markdown] lang="ja" part="curve"
+# リフトは{{ float(lift) :.1f}}倍、曲線も立派です。**けれど、この人たちは誰も手紙を受け取っていません。** RFMは「よく買う人」を当てただけで、「手紙で動く人」を当てたのではないのです。この曲線を見せられたら、「対照群ではどうですか？」と聞きましょう。
+
+# %% [markdown] lang="en" of="40f724f6" part="curve"
+# A lift of {{ float(lift) :.1f}} and a handsome curve. **Yet none of these people got the letter.** RFM has found those who buy, not those whom a letter moves. When somebody shows you such a curve, ask: what does it look like in the control group?
+
+# %% [markdown] lang="ja" part="personal"
+# ## 誰に、の次は、何を
+#
+# 同じ人でも、内容が合えば効き目は変わります。これが{{ term:personalization }}です。この店では、誰に合わせた文面を送るかもくじで決めました。だから、二つの差をそのまま比べられます（くじでない店の記録では、比べられません）。
+
+# %% [markdown] lang="en" of="5207670e" part="personal"
+# ## After whom comes what
+#
+# A letter that fits its reader works better: that is {{ term:personalization }}. Who got a fitted text was drawn by lot in this shop, so the two rows can be compared. In records where somebody chose, they could not.
+
+# %%
+personal = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=56, by="is_personalized")
+personal[["is_personalized", "treatment", "control", "value", "low", "high"]]
+
+# %% [markdown] lang="ja" part="needs"
+# 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`が空の声（要望のない声）は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
+
+# %% [markdown] lang="en" of="1a818d2a" part="needs"
+# What to write about, customers tell you. {{ Term:needs_analysis }} lists what they ask for, by count; feedback without a wish (no `need_code`) is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
+
+# %%
+wishes = letters.feedback.dropna(subset="need_code")
+crmkit.topic_counts(wishes, by="need_code").head(5)[["need_code", "count", "share", "low", "high"]]
+
+# %% [markdown] lang="ja" part="trap"
+# ## 落とし穴：たくさん比べて、一番を選ぶ
+#
+# 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじ付きの案内を前半と後半に分け、まず前半だけを見ます。
+
+# %% [markdown] lang="en" of="9d5b4c2d" part="trap"
+# ## A trap: compare many, pick the best
+#
+# Let us split the effect of the letters by month of birth, which should make no difference whatever. The mailings are cut into an earlier and a later half; look at the earlier ones first.
+
+# %%
+earlier, later = lesson.birth_months(letters)
+lesson.show(plot_campaign_lift(earlier), lesson.say_lift(earlier))
+
+# %% [markdown] lang="ja" part="trap" tags=["trainer"]
+# **5分。** 図を見せて「次の手紙を何月生まれに送りますか」と聞きます。理由まで作ってくれる人が必ずいます（「誕生月の直前は…」）。その理由を褒めてから、次のセルを実行しましょう。
+
+# %% [markdown] lang="en" of="02df8bb4" part="trap" tags=["trainer"]
+# **Five minutes.** Show the picture and ask to which month of birth the next letters should go. Somebody will even find a reason. Praise it, then run the next cell.
+
+# %%
+winner = earlier.loc[earlier["value"].idxmax(), "birth_month"]
+chosen = {name: table.set_index("birth_month")["value"] for name, table in (("earlier", earlier), ("later", later))}
+for name, values in chosen.items():
+    print(f"{name}: winner {100 * values[winner]:+.1f}, all months {100 * values.mean():+.1f}")
+
+# %% [markdown] lang="ja" part="trap"
+# 前半で一番だった{{ int(winner) }}月生まれの効果は、前半は{{ 100 * chosen["earlier"][winner] :.1f}}ポイント、後半は{{ 100 * chosen["later"][winner] :.1f}}ポイントでした。全部の月の平均（`all months`）と見比べましょう。
+#
+# 一番になるには、たまたまの幸運も要ります。幸運は次の回には続きません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
+
+# %% [markdown] lang="en" of="bf212778" part="trap"
+# Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * chosen["earlier"][winner] :.1f}} points; in the later half it has {{ 100 * chosen["later"][winner] :.1f}}. Compare that with the mean of all months beside it.
+#
+# To come first one needs luck as well, and luck does not last: the winner's curse. **If you have compared many, test the one you chose once more.**
+
+# %% [markdown] lang="ja" part="takeaway"
+# ## まとめ
+#
+# - よく反応する人と、手紙で動く人は別です。効果と、残るお金で選びましょう
+# - 効果は、くじで外した人たちとの差で測ります
+# - 得点は5がいちばん良い。向きを先に確かめましょう
+# - 同意していない人には、得点が高くても送りません
+# - 一番のセグメントは、もう一度試してから信じましょう
+
+# %% [markdown] lang="en" of="accd3183" part="takeaway"
+# ## To take away
+#
+# - Those who respond are not those whom a letter moves: choose by effect, and by what it leaves in the till
+# - An effect is a difference from people left out by lot
+# - 5 is the best score: check the direction first
+# - Nobody without consent gets a letter, whatever the score
+# - Test the best of many segments again before you believe it
+
+# %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
+# **4分。** 最初に黒板に並べた「誰に送るか」に戻り、それぞれに「反応が多いから？　効果があるから？」と書き添えてもらいます。最後に一人ずつ、次の案内で何人をくじで外すかを言って終わりましょう。
+
+# %% [markdown] lang="en" of="c048dd35" part="takeaway" tags=["trainer"]
+# **Four minutes.** Back to the list on the board: beside each answer write "because they respond?" or "because it works?". Everyone ends by saying how many people they will leave out by lot next time.
+
+# %% [markdown] lang="ja" part="own_data"
+# ## ご自分のデータで
+#
+# RFMには注文だけで足ります。同意は`customers`の`email_opt_in`、効果は`campaign_sends`の`arm`（`treatment`か`control`）が必要です。まだ対照群がない店は、**次の案内から**送る前にくじを引き、外れた人も名簿に残しましょう。そうすれば、次の回から効果を測れます。
+
+# %% [markdown] lang="en" of="7552cde3" part="own_data"
+# ## With your own data
+#
+# RFM needs orders only. Consent is `email_opt_in` in `customers`; for effects you need `arm` in `campaign_sends`, with `treatment` and `control`. If you have never had a control group, draw lots **before your next mailing** and keep those left out on the list too. From then on you can measure.
