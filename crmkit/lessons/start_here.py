@@ -88,7 +88,7 @@ def one_lever() -> Explorer:
         ],
         answer=answer,
         before=_before,
-        panels={"ncols": 2, "width": 11, "height": 4.2, "gridspec_kw": {"wspace": 0.22}},
+        panels={"ncols": 2, "width": 11, "height": 4.2, "gridspec_kw": {"wspace": 0.14}},
     )
 
 

@@ -132,6 +132,7 @@ class Explorer(ipywidgets.VBox):
         self.add_class("crmkit-explorer")
         self._answer, self._before, self._panels = answer, before, panels or {}
         self._unit = prediction.unit
+        self._decimals = max(0, -math.floor(math.log10(prediction.step)))
         self.predicted: float | None = None
         self.unlocked = False
         self.headline = ""
@@ -246,7 +247,8 @@ class Explorer(ipywidgets.VBox):
             return ""
         apart = value - self.predicted
         if self._unit != "%":  # a distance in points is one of percentages
-            return text("explorer.beside", predicted=f"{self.predicted:g}", value=f"{value:.1f}", unit=self._unit)
+            shown = f"{value:,.{self._decimals}f}"
+            return text("explorer.beside", predicted=f"{self.predicted:,g}", value=shown, unit=self._unit)
         key = "explorer.met" if abs(apart) < 0.5 else "explorer.higher" if apart > 0 else "explorer.lower"
         return text(key, predicted=f"{self.predicted:g}", apart=f"{abs(apart):.0f}", unit=self._unit)
 

@@ -262,14 +262,14 @@ lesson.check("03.1", answer_1)
 #
 # {{ define:clv }}
 #
-# ここでは将来を見込まず、**初来店から`when.days`日間の粗利**を数えます。`came`は`when.earlier`に初めて来た人、`age`は初来店からの日数です。全員を同じ長さだけ見るのが大切です。
+# 英語の頭文字でCLVとも書きます。ここでは将来を見込まず、**初来店から`when.days`日間の粗利**を数えます。`came`は`when.earlier`に初めて来た人、`age`は初来店からの日数です。全員を同じ長さだけ見るのが大切です。
 
-# %% [markdown] lang="en" of="45af055c" part="worth"
+# %% [markdown] lang="en" of="1d99e583" part="worth"
 # ## What does that one person bring?
 #
 # {{ define:clv }}
 #
-# Here we forecast nothing: we count the **gross profit of the first `when.days` days**. `came` marks those who first came in `when.earlier`, `age` is the number of days since the first visit. What matters is that everyone is watched equally long.
+# It is often written CLV. Here we forecast nothing: we count the **gross profit of the first `when.days` days**. `came` marks those who first came in `when.earlier`, `age` is the number of days since the first visit. What matters is that everyone is watched equally long.
 
 # %%
 first = orders.groupby("customer_id")["ordered_at"].transform("min")

@@ -236,14 +236,14 @@ by_channel[["channel", "value", "low", "high", "n"]]
 #
 # {{ define:service_guideline }}
 #
-# この店の約束は`desk.sla_policies`にあります。次のセルでは、最初の返信（`first_reply`）についての約束を、質問の分だけ見ます。時間は営業時間の分です。
+# この店の約束（SLA）は`desk.sla_policies`にあります。次のセルでは、最初の返信（`first_reply`）についての約束を、質問の分だけ見ます。時間は営業時間の分です。
 
-# %% [markdown] lang="en" of="93ed30e5" part="guideline"
+# %% [markdown] lang="en" of="2b55398a" part="guideline"
 # ## Promise, then count
 #
 # {{ define:service_guideline }}
 #
-# The salon's promises are in `desk.sla_policies`. The next cell shows those about the first reply to a question, in minutes of opening time.
+# The salon's promises (its service levels, or SLA) are in `desk.sla_policies`. The next cell shows those about the first reply to a question, in minutes of opening time.
 
 # %%
 promises = desk.sla_policies
