@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib.util
 import json
 import math
 import os
@@ -32,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import by_hand
 import checking
+import course
 import growth
 import heavy
 import loading
@@ -83,7 +83,7 @@ def main() -> int:
     options = _options()
     found: dict[str, Any] = {"machine": _machine(), "metrics": [], "import": {}, "peers": [], "heavy": [], "growth": []}
     found |= {
-        "key_to_picture": {},
+        "course": [],
         "loading": [],
         "checking": [],
         "simulator": {"on_disk": [], "in_memory": [], "peers": []},
@@ -105,8 +105,8 @@ def main() -> int:
             loading.measure(options.loading, options.folder, found["loading"], _say)
         if "checking" in options.parts:
             checking.measure(options.checking, options.reported, options.folder, found["checking"], _say)
-        if "browser" in options.parts:
-            found["key_to_picture"] = _measure_browser()
+        if "course" in options.parts:
+            course.measure(found["course"], _say)
         if {"simulator", "generators"} & set(options.parts):
             _measure_simulator(options, found["simulator"])
     except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def _options() -> argparse.Namespace:
         "growth",
         "loading",
         "checking",
-        "browser",
+        "course",
         "simulator",
         "generators",
     )
@@ -318,31 +318,6 @@ def _cohort_total(table: Any) -> float:
     return float(table["active"].sum())
 
 
-def _measure_browser() -> dict[str, Any]:
-    """Milliseconds from a key to the new picture, in the lab, in both languages."""
-    for path in (ROOT / "tests" / "lab.py", ROOT / "bench" / "browser.py"):
-        if not path.exists():
-            continue
-        sys.path[:0] = [str(ROOT), str(path.parent)]
-        spec = importlib.util.spec_from_file_location(f"bench_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        try:
-            spec.loader.exec_module(module)
-            if not hasattr(module, "key_to_picture"):
-                continue
-            found = {}
-            for language in ("ja", "en"):
-                _say(f"browser: key to picture, {language}")
-                found[language] = median(module.key_to_picture(language))
-            return found
-        except Exception as error:  # whatever hinders the browser must not lose the other figures
-            return {"missing": f"{path.relative_to(ROOT)}: {type(error).__name__}: {error}"}
-    return {"missing": "neither tests/lab.py nor bench/browser.py has a function key_to_picture"}
-
-
 def _measure_simulator(options: argparse.Namespace, into: dict[str, list[Any]]) -> None:
     """Worlds on disk and in memory; the other makers of data are held against the worlds on disk."""
     sizes = options.customers if "simulator" in options.parts else [min(options.customers)]
@@ -412,10 +387,7 @@ def _report(found: dict[str, Any]) -> str:
                 )
     lines += heavy.report(found["heavy"]) + growth.report(found["growth"])
     lines += loading.report(found["loading"]) + checking.report(found["checking"])
-    if found["key_to_picture"]:
-        picture = found["key_to_picture"]
-        shown = [f"  {language}: {picture[language]:.0f} ms" for language in ("ja", "en") if language in picture]
-        lines += ["", "key to picture (median)", *(shown or [f"  MISSING: {picture['missing']}"])]
+    lines += course.report(found["course"])
     lines += simulator.report(found["simulator"])
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSON = "08_repeat_and_retention"
@@ -63,10 +63,10 @@ CELL_ERRORS = """() => {
     return outputs.filter(({output}) => output.output_type === 'error')
         .map(({output, source}) => `${output.ename}: ${output.evalue} in: ${source}`);
 }"""
-WATCH_KEYS = """([picture]) => {
+WATCH_KEYS = """([picture, moved]) => {
     // From the key press to the new picture, decoded and painted; measured in the page, so the test's own delay is out.
     window.crmkitTimes = [];
-    window.addEventListener('keydown', () => {
+    window.addEventListener(moved, () => {
         const begin = performance.now();
         const before = document.querySelector(picture).src;
         const look = async () => {
@@ -243,19 +243,16 @@ def wait_for_another_summary(page: Page, before: str) -> None:
     page.wait_for_function(changed, arg=[SUMMARY, before])
 
 
-def key_to_picture(language: str, presses: int = 12) -> list[float]:
-    """Milliseconds from a key on the lesson's first slider to the new picture on the screen, press by press.
+def key_to_picture(running: Lab, browser: Browser, slug: str = LESSON, presses: int = 12) -> list[float]:
+    """Milliseconds from a key on a lesson's first control to the new picture on the screen, press by press.
 
     The first two presses warm up and are not counted.
     """
-    with (
-        running_lab(language) as lab,
-        running_browser() as browser,
-        visit(browser, lab.lesson(), language) as seen,
-    ):
+    with visit(browser, running.lesson(slug), running.language) as seen:
         open_lesson(seen.page)
         unlock(seen.page)
-        return slider_times(seen.page, presses)
+        sliders = seen.page.locator(HANDLE).count()
+        return slider_times(seen.page, presses) if sliders else choice_times(seen.page, presses)
 
 
 def at_the_end(handle: Locator) -> bool:
@@ -267,14 +264,20 @@ def slider_times(page: Page, presses: int = 12) -> list[float]:
     """Press keys to and fro on the first slider; milliseconds each, without the first two."""
     handle = page.locator(HANDLE).first
     handle.focus()
-    page.evaluate(WATCH_KEYS, [PICTURE])
     there, back = ("ArrowLeft", "ArrowRight") if at_the_end(handle) else ("ArrowRight", "ArrowLeft")
+    page.evaluate(WATCH_KEYS, [PICTURE, "keydown"])
+    return _times(page, presses, lambda press: page.keyboard.press(there if press % 2 == 0 else back))
+
+
+def choice_times(page: Page, presses: int = 12) -> list[float]:
+    """The same for the first drop-down, which is set to its second choice and back."""
+    box = page.locator(".crmkit-explorer select").first
+    page.evaluate(WATCH_KEYS, [PICTURE, "change"])
+    return _times(page, presses, lambda press: box.select_option(index=1 - press % 2))
+
+
+def _times(page: Page, presses: int, move: Callable[[int], object]) -> list[float]:
     for press in range(presses + 2):
-        page.keyboard.press(there if press % 2 == 0 else back)
+        move(press)
         page.wait_for_function("(count) => window.crmkitTimes.length > count", arg=press)
     return list(page.evaluate("window.crmkitTimes"))[2:]
-
-
-if __name__ == "__main__":
-    for code in sys.argv[1:] or ["ja", "en"]:
-        print(code, [round(value) for value in key_to_picture(code)])

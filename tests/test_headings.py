@@ -225,3 +225,22 @@ def test_a_column_left_out_by_hand_stays_out_when_the_mapping_is_kept(tmp_path):
     kept = load({"orders": visits}, columns={"net_amount": None}).mapping.save(tmp_path / "shop.toml")
     assert "net_amount = false" in kept.read_text(encoding="utf-8")
     assert "net_amount" not in load(visits, columns=kept).orders
+
+
+def test_an_event_log_is_no_table_of_customers():
+    """The shape of what web analytics export: a customer in every row, few of them, and no word of ours for the event."""
+    log = pd.DataFrame(
+        {
+            "user_id": [f"user_{n % 4}" for n in range(40)],
+            "session_id": [f"s{n // 3}" for n in range(40)],
+            "event": ["home", "cart"] * 20,
+            "timestamp": pd.date_range("2026-01-01", periods=40, freq="h").astype(str),
+            "acquisition_channel": ["ads"] * 40,
+        }
+    )
+    with pytest.raises(UnreadableFile, match="interactions"):
+        load(log)
+    crm = load(log, tables="interactions")
+    assert len(crm.interactions) == 40
+    few = log.drop_duplicates("user_id").drop(columns=["session_id", "event", "timestamp"])
+    assert list(load(few).tables) == ["customers"]

@@ -32,6 +32,7 @@ KEY_FROM_LINE = (
     "campaign_sends", "costs", "feedback", "referrals", "loyalty_events", "quality_reviews", "sla_policies",
 )  # fmt: skip
 _WEIGHT: Mapping[By, float] = {"asked": 2.0, "export": 1.5, "name": 1.0, "alias": 0.95, "label": 0.8, "vague": 0.4}
+_ENOUGH = 10  # first rows that say something about the others
 _STEM = 3.0  # the source itself is called like the table
 _CLEAR = 0.3  # by how much the best table has to be ahead of the next
 _NOTHING: Mapping[str, str | None] = {}
@@ -189,11 +190,21 @@ def _scored(
         matches = match_columns(offer, model, own, how)
         found = {match.column: match for match in matches}
         needed = [column for column in model.columns if column.required and not made_from_line(model, column)]
+        if model.name not in named and _key_repeats(offer, model, found):
+            continue  # an event log has customers, too, but is no table of them
         if all(column.name in found for column in needed) and (len(found) > 1 or model.name in named):
             score = sum(_WEIGHT[match.by] for match in matches) + _STEM * (model.name in named)
             # a date of its own says what the rows are: many tables have a customer
             dates = [column for column in needed if column.kind in ("instant", "date")]
             yield score + sum(2 * (found[column.name].by != "vague") for column in dates), model, matches
+
+
+def _key_repeats(offer: Offer, model: Table, found: Mapping[str, Match]) -> bool:
+    """Whether most of the first rows have an id that another has; orders may well have a line for each item."""
+    if model.name == "orders" or len(model.key) > 1 or model.key[0] not in found:
+        return False
+    ids = offer.head[found[model.key[0]].at].drop_null()
+    return len(ids) >= _ENOUGH and 2 * len(ids.unique()) < len(ids)
 
 
 def _asked(offer: Offer, model: Table, own: Mapping[str, str | None]) -> Iterator[tuple[str, int, By]]:
