@@ -59,7 +59,7 @@ EVIDENCE: Mapping[str, tuple[str, ...]] = {
 }
 LOWEST, HIGHEST, STEP, USUAL = 6, 60, 2, 26
 THRESHOLDS = range(LOWEST, HIGHEST + 1, STEP)
-SUREST, BIN = 85, 3  # where the picture of the weights ends, and how wide its bars are
+SUREST, BIN = 86, 2  # where the picture of the weights ends; bars as wide as the threshold's steps, so that none is cut
 KINDS = {True: ("one_person", BLUE, ""), False: ("two_people", ORANGE, "///"), None: ("not_known", GREY, "...")}
 SURE = 28  # the threshold of the lesson: on this list nobody is merged with a stranger from there on
 NEEDED = {"customers": ("customer_id", "email"), "orders": ("customer_id", "ordered_at")}

@@ -134,14 +134,14 @@ def _value(lever: str, size: str) -> float:
 
 def _setting(lever: str, size: str) -> str:
     """Where a lever stands, in words: "40%", "1 hour"."""
-    value, weekly = _value(lever, size), {0: "none", 1: "each_week"}
-    key = weekly.get(value, lever) if lever == "contact_every_weeks" else lever
+    value, often = _value(lever, size), {0.0: "none", 1.0: "each_week"}
+    key = often.get(value, lever) if lever == "contact_every_weeks" else lever
     return text(f"lesson00.setting.{key}", per_cent=f"{value:.0%}", value=f"{value:g}")
 
 
 def _total(value: float, look: str) -> str:
-    facts = {"orders": f"{value:,.0f}", "millions": f"{value / 1e6:.2f}", "ten_thousands": f"{value / 1e4:,.0f}"}
-    return text(f"lesson00.total.{look}", **facts)
+    rounded = round(value, -4 if look == "net_amount" else 0)  # to 10,000 yen
+    return text(f"lesson00.total.{look}", number=f"{rounded:,.0f}")
 
 
 def _before(_: Any, axes: Any) -> str:
@@ -323,7 +323,7 @@ def exercises(crm: Any) -> tuple[Exercise, ...]:
                 "orders": lambda: float(len(sold)),
                 "all_orders": lambda: float(len(orders)),
                 "listed": lambda: float("nan" if listed is None else listed),
-                "cancelled": lambda: float(orders["customer_id"].nunique()),
+                "twice": lambda: float((sold["customer_id"].value_counts() > 1).sum()),
             },
         ),
     )

@@ -1,41 +1,44 @@
-"""Lesson 15, the whole chain: the widget "spend 1,000,000 yen", three exercises and a quiz.
-
-A budget is never estimated: the salon lives its year once more with what the money buys, for the same customers on the
-same chance. Only newcomers won by advertising are reckoned, from the newcomers of that very year.
-"""
+"""Lesson 15, the whole chain: the widget "spend 1,000,000 yen", three exercises and a quiz; the game is in `budget`."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from crmkit.lessons.budget import (
+    BUDGET,
+    CUSTOMERS,
+    LEVERS,
+    SEED,
+    STEP,
+    Result,
+    bought,
+    budgets,
+    every_budget,
+    newcomers,
+    overlap,
+    prices,
+    spend,
+    year_as_it_was,
+)  # fmt: skip
+from crmkit.lessons.dates import Dates, dates
 from crmkit.metrics.service.resolution import first_contact_resolution_rate
 from crmkit.metrics.service.times import first_reply_time
 from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
-from crmkit.simulator.compare import Comparison, compare
-from crmkit.simulator.crowd import gather
-from crmkit.simulator.engine import FAMILY
 from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
 from crmkit.widgets.explorer import Answer, Explorer, Number, Prediction
 from crmkit.widgets.picture import Picture, show
 
 __all__ = [
-    "Result", "again", "bought", "budgets", "chain", "check", "million_yen", "newcomers", "prices", "quiz", "show",
-    "spend", "start",
+    "Result", "again", "bought", "budgets", "chain", "check", "million_yen", "newcomers", "overlap", "prices",
+    "quiz", "show", "spend", "start",
 ]  # fmt: skip
 
-BUSINESS, CUSTOMERS, WEEKS, SEED = "salon", 8_000, 52, 7
-BUDGET, STEP = 1_000_000, 250_000
-LEVERS = ("advertisement", "inspection", "follow_up", "reply")
-DEARER = 1.5  # each further step of advertising: people who are harder to win
 CHAIN = ("silent", "tickets", "satisfaction", "stayed", "brought", "orders")  # in the order in which they come about
 PLACES = {
     "visit": (1.0, 3.4), "told": (3.6, 4.1), "silent": (3.6, 2.7), "answer": (6.4, 4.1), "satisfaction": (9.0, 2.9),
@@ -47,35 +50,9 @@ ARROWS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a budget came to, for the whole chain of salons in the year.
-
-    Attributes:
-        spent: Yen that could be spent; what is left when everybody is called already stays in the till.
-        newcomers: Customers won by advertising.
-        sales: Extra sales.
-        profit: Extra profit after all costs, the budget among them, with `low` and `high` (95 %).
-        effects: What became of a customer on average, by outcome, as `crmkit.compare` gives it.
-    """
-
-    spent: float
-    newcomers: float
-    sales: float
-    profit: float
-    low: float
-    high: float
-    effects: pd.DataFrame
-
-    @property
-    def back(self) -> float:
-        """Of each 100 yen spent, how many came back."""
-        return 100 * (self.profit + self.spent) / self.spent if self.spent else math.nan
-
-
 def million_yen() -> Explorer:
     """Which levers are worth the money? Divide a budget over four, and see what truly happens."""
-    known = {steps: spend(*(STEP * one for one in steps)) for steps in _budgets()}
+    known = {steps: spend(*(STEP * one for one in steps)) for steps in every_budget()}
     order = sorted(known, key=lambda steps: known[steps].profit, reverse=True)
     equal = (1,) * len(LEVERS)
 
@@ -106,168 +83,6 @@ def million_yen() -> Explorer:
     )
 
 
-def _budgets() -> Iterator[tuple[int, ...]]:
-    """All that can be done with the money in steps, keeping some of it among them."""
-    most = BUDGET // STEP
-    return (one for one in itertools.product(range(most + 1), repeat=len(LEVERS)) if sum(one) <= most)
-
-
-@cache
-def _year(seed: int) -> Comparison:
-    """The year as it was, in both worlds."""
-    return compare(BUSINESS, {}, customers=CUSTOMERS, weeks=WEEKS, seed=seed)
-
-
-@cache
-def _prices() -> dict[str, float]:
-    """What things cost: from the salon's own books, but for a desk that answers sooner."""
-    money = _year(SEED).plan.scenario.money
-    return {
-        "advertisement": float(money.acquisition["ad"]),
-        "inspection": float(money.inspection),
-        "follow_up": float(money.follow_up),
-        "reply": float(STEP),  # to halve the wait; an assumption, as nobody sells it by the piece
-    }
-
-
-def prices() -> pd.DataFrame:
-    """What each lever costs and what a step of the budget buys.
-
-    Returns:
-        A table: `lever`, `price` (yen), `of` what, `first_step` (what the first 250,000 yen buy), `source`.
-
-    Examples:
-        >>> prices()["price"].tolist()
-        [6800.0, 40.0, 90.0, 250000.0]
-    """
-    rows = [
-        {
-            "lever": text(f"lesson15.control.{name}"), "price": _prices()[name], "of": text(f"lesson15.of.{name}"),
-            "first_step": _first_step(name), "source": text(f"lesson15.source.{name}"),
-        }
-        for name in LEVERS
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _first_step(name: str) -> str:
-    if name == "advertisement":
-        return text("lesson15.buys.advertisement", newcomers=f"{newcomers(STEP):.0f}")
-    lever = {"inspection": "inspection_share", "follow_up": "follow_up_share", "reply": "first_reply_hours"}[name]
-    before, after = getattr(_year(SEED).plan.levers, lever), bought(**{name: STEP})[lever]
-    said = (f"{before:g}", f"{after:g}") if name == "reply" else (f"{before:.0%}", f"{after:.0%}")
-    return text(f"lesson15.buys.{name}", before=said[0], after=said[1])
-
-
-def newcomers(yen: float) -> float:
-    """Customers won by so much advertising: the first step at the price in the books, each further one dearer."""
-    price, found = _prices()["advertisement"], 0.0
-    while yen > 0:
-        found += min(yen, STEP) / price
-        yen, price = yen - STEP, price * DEARER
-    return found
-
-
-def bought(inspection: float = 0, follow_up: float = 0, reply: float = 0, *, seed: int = SEED) -> dict[str, float]:
-    """The levers' settings that money buys, for `crmkit.compare`.
-
-    Args:
-        inspection, follow_up, reply: Yen for each.
-        seed: Which chance the year is lived on.
-
-    Returns:
-        Levers by name; at most everything is inspected, everybody called.
-
-    Examples:
-        >>> bought(reply=500_000)["first_reply_hours"]
-        2.25
-    """
-    year, price = _year(seed), _prices()
-    before, visits = year.plan.levers, year.baseline.outcomes["orders"].sum()
-    return {
-        "inspection_share": min(1.0, before.inspection_share + inspection / (price["inspection"] * visits)),
-        "follow_up_share": min(1.0, before.follow_up_share + follow_up / (price["follow_up"] * visits)),
-        "first_reply_hours": before.first_reply_hours / 2 ** (reply / price["reply"]),
-    }
-
-
-def spend(
-    advertisement: float = 0, inspection: float = 0, follow_up: float = 0, reply: float = 0, *, seed: int = SEED
-) -> Result:
-    """What truly comes of a budget: the year is lived with it.
-
-    Args:
-        advertisement, inspection, follow_up, reply: Yen for each lever.
-        seed: Which chance; another one is another year with other customers.
-
-    Returns:
-        A `Result`.
-
-    Examples:
-        >>> spend(reply=250_000).profit > 0
-        True
-    """
-    settings = bought(inspection, follow_up, reply, seed=seed)
-    effects, new = _lived(tuple(settings.values()), seed)
-    year, price = _year(seed), _prices()
-    visits = year.baseline.outcomes["orders"].sum()
-    spent = advertisement + reply
-    for name, lever in (("inspection", "inspection_share"), ("follow_up", "follow_up_share")):
-        spent += (settings[lever] - getattr(year.plan.levers, lever)) * price[name] * visits
-    won = newcomers(advertisement)
-    # inspection and calls are in the simulation's own costs; advertising and the desk are not
-    profit = CUSTOMERS * effects.loc["profit", "difference"] + won * new["profit"] - advertisement - reply
-    error = math.hypot(
-        CUSTOMERS * effects.loc["profit", "standard_error"],
-        new["spread"] * math.sqrt(won * (1 + won / new["customers"])),
-    )
-    sales = CUSTOMERS * effects.loc["net_amount", "difference"] + won * new["net_amount"]
-    return Result(spent, won, float(sales), float(profit), profit - 1.96 * error, profit + 1.96 * error, effects)
-
-
-@cache
-def _lived(settings: tuple[float, ...], seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The effects of some settings, and what a newcomer was worth in that year."""
-    levers = dict(zip(("inspection_share", "follow_up_share", "first_reply_hours"), settings, strict=True))
-    worlds = compare(BUSINESS, levers, customers=CUSTOMERS, weeks=WEEKS, seed=seed)
-    new = _is_newcomer(seed)
-    told = {name: float(worlds.changed.outcomes[name][new].mean()) for name in ("profit", "net_amount")}
-    told |= {"spread": float(worlds.changed.outcomes["profit"][new].std(ddof=1)), "customers": int(new.sum())}
-    return worlds.effects.set_index("outcome"), told
-
-
-@cache
-def _is_newcomer(seed: int) -> np.ndarray[Any, Any]:
-    """Who came upon the salon in the course of this year, at any time of it; the others are its regulars."""
-    numbers = (np.arange(CUSTOMERS, dtype=np.int64) + 1) * FAMILY
-    return ~gather(_year(seed).plan.opened, numbers).regular
-
-
-def budgets() -> pd.DataFrame:
-    """Every budget in steps of 250,000 yen and what truly came of it, the most profitable first.
-
-    Returns:
-        A table: yen for each lever, `spent`, `extra_sales`, `extra_profit` with `low` and `high` (95 %), `newcomers`,
-        and among those who were customers anyway `stayed` (more of them there at the end) and `silent` (fewer bad
-        visits of which nobody was told).
-
-    Examples:
-        >>> len(budgets())
-        70
-    """
-    rows = []
-    for steps in _budgets():
-        result = spend(*(STEP * one for one in steps))
-        kept = CUSTOMERS * result.effects["difference"]
-        rows.append(
-            {name: STEP * one for name, one in zip(LEVERS, steps, strict=True)}
-            | {"spent": round(result.spent), "extra_sales": round(result.sales), "extra_profit": round(result.profit)}
-            | {"low": round(result.low), "high": round(result.high), "newcomers": round(result.newcomers)}
-            | {"stayed": round(kept["stayed"]), "silent": -round(kept["silent"])}
-        )
-    return pd.DataFrame(rows).sort_values("extra_profit", ascending=False, ignore_index=True)
-
-
 def _yen(amount: float) -> str:
     return text("lesson15.yen", amount=f"{round(amount, -3) + 0.0:+,.0f}")
 
@@ -288,7 +103,7 @@ def _before(_: Any, axes: Any) -> str:
     return text("lesson15.before", customers=f"{CUSTOMERS:,}")
 
 
-def _draw_chain(ax: Any, effects: pd.DataFrame) -> None:
+def _draw_chain(ax: Any, effects: Any) -> None:
     """What was set off, link by link, as per cent of what it was."""
     for place, name in enumerate(CHAIN):
         row = effects.loc[name]
@@ -306,7 +121,7 @@ def _draw_chain(ax: Any, effects: pd.DataFrame) -> None:
 
 def _write(ax: Any, x: float, y: float, said: str) -> None:
     """A number above its point, with a true minus sign as on the axis."""
-    said = said.replace("-", "−")  # noqa: RUF001
+    said = said.replace("-", "−")
     ax.annotate(said, (x, y), (0, 8), textcoords="offset points", ha="center", bbox=paper())
 
 
@@ -378,7 +193,7 @@ def chain(town: Any) -> Picture:
             look = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.8, "mutation_scale": 16, **ends}
             ax.annotate("", PLACES[b], PLACES[a], arrowprops=look)
         said = text("lesson15.called", **strength)
-        ax.text(9.1, 2.05, said, ha="right", va="center", color=INK)
+        ax.text(0.2, 1.75, said, va="center", color=INK)
         picture = Picture()
         picture.show(figure, text("lesson15.chain", **flow, **strength))
     return picture
@@ -402,7 +217,7 @@ def _flow(town: Any) -> dict[str, str]:
 def _strength() -> dict[str, str]:
     """What more calls do, which touch nothing but satisfaction: so much more of each, with the error."""
     effects = spend(follow_up=BUDGET).effects
-    calls = _year(SEED).plan.levers.follow_up_share, bought(follow_up=BUDGET)["follow_up_share"]
+    calls = year_as_it_was(SEED).plan.levers.follow_up_share, bought(follow_up=BUDGET)["follow_up_share"]
     told = {name: f"{share:.0%}" for name, share in zip(("few", "many"), calls, strict=True)}
     for name in ("satisfaction", "orders", "stayed", "brought"):
         row = effects.loc[name]
@@ -411,7 +226,7 @@ def _strength() -> dict[str, str]:
     return told
 
 
-def again(survey_responses: pd.DataFrame, orders: pd.DataFrame, *, days: int = 90) -> pd.DataFrame:
+def again(survey_responses: Any, orders: Any, *, days: int = 90) -> pd.DataFrame:
     """Each answer about satisfaction, and whether its customer ordered again after it.
 
     Args:
@@ -433,7 +248,7 @@ def again(survey_responses: pd.DataFrame, orders: pd.DataFrame, *, days: int = 9
     at = asked["sent_at"]
     if "responded_at" in asked:
         at = asked["responded_at"].fillna(at)
-    low, high = (asked[name] if name in asked else usual for name, usual in (("scale_min", 1), ("scale_max", 5)))
+    low, high = (asked.get(name, usual) for name, usual in (("scale_min", 1), ("scale_max", 5)))
     answers = pd.DataFrame(
         {
             "customer_id": asked["customer_id"].astype(object),
@@ -446,10 +261,9 @@ def again(survey_responses: pd.DataFrame, orders: pd.DataFrame, *, days: int = 9
     bought_at = bought_at[["customer_id", "ordered_at"]].astype({"customer_id": object}).dropna()
     bought_at = bought_at.sort_values("ordered_at")
     bought_at["orders_before"] = bought_at.groupby("customer_id").cumcount() + 1
-    merge = {"left_on": "answered_at", "right_on": "ordered_at", "by": "customer_id"}
-    last = pd.merge_asof(answers, bought_at, **merge)
-    following = bought_at[["customer_id", "ordered_at"]]
-    nearest = pd.merge_asof(answers, following, **merge, direction="forward", allow_exact_matches=False)
+    merged = partial(pd.merge_asof, answers, left_on="answered_at", right_on="ordered_at", by="customer_id")
+    last = merged(bought_at)
+    nearest = merged(bought_at, direction="forward", allow_exact_matches=False)
     watched = pd.Timedelta(days=days)
     answers["orders_before"] = last["orders_before"].fillna(0).astype(int).to_numpy()
     answers["again"] = (nearest["ordered_at"] - nearest["answered_at"]).le(watched).fillna(False).to_numpy(dtype=bool)
@@ -457,9 +271,11 @@ def again(survey_responses: pd.DataFrame, orders: pd.DataFrame, *, days: int = 9
     return answers.reset_index(drop=True)
 
 
-def start(crm: Any) -> None:
-    """Begin the lesson on these data: the exercises about the game, and the one about satisfaction from these tables."""
+def start(crm: Any) -> Dates:
+    """Begin the lesson on these data: find its months, offer the exercises about the game and about these tables."""
+    found = dates(crm.orders)
     offer(*exercises(crm), Quiz("15.4", right="b"))
+    return found
 
 
 def exercises(crm: Any) -> tuple[Exercise, ...]:

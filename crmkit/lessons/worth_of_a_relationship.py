@@ -194,7 +194,8 @@ def _draw_grid(
     ax.set_xticks([0.1, 0.5, 1, 5, 10, 50, 100], ["0.1", "0.5", "1", "5", "10", "50", "100"])
     ax.minorticks_off()
     ax.set_xlabel(text("lesson03.axis.ratio"))
-    ax.legend(loc="lower center", ncols=3, fontsize="small", handletextpad=0.1, columnspacing=1)
+    ax.legend(loc="lower center", ncols=3, fontsize="small", handletextpad=0.1, columnspacing=1,
+              title=text("lesson03.control.keeping"), title_fontsize="small")  # fmt: skip
     ax.grid(axis="y", visible=False)
 
 
@@ -309,6 +310,7 @@ def exercises(crm: Any, when: Spans) -> tuple[Exercise, ...]:
                 "buyers": lambda: _per_buyer(costs, orders, when),
                 "mean_of_ratios": lambda: _mean_of_months(costs, orders, when),
                 "all_time": lambda: float(cac(costs, orders)),
+                "other_year": lambda: float(price("earlier")),
             },
             tolerance=0.5,
         ),
@@ -318,6 +320,7 @@ def exercises(crm: Any, when: Spans) -> tuple[Exercise, ...]:
             {
                 "sales": lambda: float(worth().besides["sales_per_customer"]),
                 "survivors": returned,
+                "all_time": lambda: float(clv_historic(orders, items)),
                 "unobserved": lambda: float(worth("recent")),
                 "median": lambda: float(profits()["profit_amount"].median()),
                 "per_order": lambda: float(profits()["profit_amount"].sum() / profits()["orders"].sum()),

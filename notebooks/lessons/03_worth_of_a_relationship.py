@@ -11,16 +11,16 @@
 #         - 新規客1人がもたらす粗利を、一度しか来なかった人も含めて計算し、何か月で費用を回収できるかを言える
 #         - 平均の費用と、次の1円が生む利益とを区別できる
 #       en:
-#         - Work out how many times the cost of keeping winning costs, and say which costs and months went in
-#         - Explain what stands above and below the line of a customer acquisition cost (CAC)
+#         - Work out how many times as much winning costs as keeping, and say which costs and months went in
+#         - Explain what is divided by what in a customer acquisition cost (CAC)
 #         - Work out the gross profit of a newcomer, including those who came only once, and when it pays back what winning her cost
 #         - Tell an average cost from what the next yen brings
 #     prerequisites:
-#       ja: 割り算と割合。Python は読めれば十分です。レッスン08が先だと、維持率と区間の見方が分かります
-#       en: Division and shares; reading a little Python is enough. Lesson 08 helps with retention and intervals
-#     teach_minutes: 25
+#       ja: 割り算と割合。Python は、例をまねて1行書ければ十分です。レッスン08が先だと、維持率と区間の見方が分かります
+#       en: Division and shares; of Python, no more than copying a line and changing it. Lesson 08 helps with retention and intervals
+#     teach_minutes: 30
 #     exercise_minutes: 20
-#     cut_if_late: [stable, business]
+#     cut_if_late: [stable, business, tenths]
 #     tables: [orders, order_items, costs]
 #     glossary: [cac, clv, one_to_five_rule, retention_cost_advantage, roi, stable_revenue]
 # ---
@@ -51,21 +51,21 @@ from crmkit.plots import plot_cost_mix, plot_decile_table
 
 salon = crmkit.sample("salon")
 costs, orders = salon.costs, salon.orders
-costs[["incurred_date", "purpose", "category", "channel", "amount"]].head()
+costs[["incurred_date", "purpose", "category", "amount"]].head()
 
 # %% [markdown] lang="ja" part="predict" typed="the claim's own number"
 # ## 予想してから動かす
 #
-# シミュレーションで作った美容室の帳簿です。1行が1件の費用で、`purpose`は何のためか（acquisition は獲得、retention は維持、service は問い合わせ対応）を表します。
+# シミュレーションで作った美容室の帳簿で、1行が1件の費用です。`purpose`は目的（acquisition＝獲得、retention＝維持、service＝対応）、`category`は種類（labour＝人件費など）を表します。
 #
-# 新規1人を迎える費用は、常連1人を1年つなぎとめる費用の**何倍**でしょう。予想を決めたら、入れる費用、期間、常連の決め方を動かしてください。5倍にできますか？
+# 新規1人を迎える費用は、常連1人を1年つなぎとめる費用の**何倍**でしょう。常連とは、期間の始めにも終わりにも「決めた日数以内に来ていた人」です。予想したら、入れる費用、期間、日数を動かします。5倍にできますか？
 
-# %% [markdown] lang="en" of="5c880985" part="predict" typed="the claim's own number"
+# %% [markdown] lang="en" of="e6f7bdc3" part="predict" typed="the claim's own number"
 # ## Predict, then move
 #
-# These are the books of a simulated salon. Each row is one cost; `purpose` says what it was for: winning customers (acquisition), keeping them (retention), or answering questions and complaints (service).
+# These are the books of a simulated salon; each row is one cost. `purpose` says what it was for: winning customers (acquisition), keeping them (retention), or answering questions and complaints (service). `category` is its kind, such as labour.
 #
-# **How many times** the cost of keeping a regular for a year is the cost of winning a newcomer? Lock in your prediction. Then change which costs count, the months, and who is a regular. Can you make it five?
+# **How many times** as much does it cost to win a newcomer as to keep a regular for a year? A regular is somebody who, both at the start of these months and at their end, had come within so many days. Lock in your prediction. Then change which costs count, the months, and those days. Can you make it five?
 
 # %%
 lesson.five_times(salon)
@@ -83,17 +83,27 @@ lesson.five_times(salon)
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# `when.recent`は、最後のまる12か月の期間です。分子は「獲得費 ÷ 新規の人数」、分母は「維持費 ÷ 残った常連の人数」。残った常連とは、期間の始めと終わりの**両方**で稼働中だった人です。費用は帳簿のままの数なので、区間は人数のぶれだけを表します。
+# `when.recent`は、最後のまる12か月の期間です。分子は「獲得費 ÷ 新規の人数」、分母は「維持費 ÷ 残った常連の人数」。残った常連とは、期間の始めと終わりの**両方**で稼働中だった（前の365日以内に来ていた）人です。`**when.recent`は、期間の始まりと終わりの日をまとめて渡す書き方です。
 
-# %% [markdown] lang="en" of="c2997deb" part="code"
+# %% [markdown] lang="en" of="e01c6ef2" part="code"
 # ## The code behind it
 #
-# `when.recent` is the last twelve full months. Above the line: acquisition costs ÷ newcomers. Below it: retention costs ÷ regulars who stayed, that is, who were active at **both** ends of the window. Costs are taken from the books as they are; the interval only tells how far the numbers of people vary by chance.
+# `when.recent` is the last twelve full months. The cost of winning (acquisition costs ÷ newcomers) is divided by the cost of keeping (retention costs ÷ regulars who stayed: active at **both** ends of the window, that is, with a visit in the 365 days before). `**when.recent` hands over the first day and the last at once.
 
 # %%
 when = lesson.start(salon)
 year = crmkit.acquisition_retention_cost_ratio(costs, orders, **when.recent)
 year
+
+# %% [markdown] lang="ja" part="code" typed="the name of the interval"
+# 「95%信頼区間」は、来る人の数が偶然ぶれることを考えに入れた値の幅です。幅が広いほど、はっきりしたことは言えません。費用は帳簿のままの数として扱います。
+#
+# 割り算のもとになる費用を、種類ごとに見ておきましょう。
+
+# %% [markdown] lang="en" of="fbcdc298" part="code" typed="the name of the interval"
+# The **95% interval** allows for chance: other people might have come. The wider it is, the less can be said for certain. The costs are taken from the books as they are.
+#
+# Look at the costs that went into the division, by their kind.
 
 # %%
 mix = crmkit.cost_mix(costs, by="category", **when.recent)
@@ -127,6 +137,12 @@ print(quarter)
 # {{ define:cac }}
 #
 # In this salon the ratio is {{ float(year) :.1f}} over a year and {{ float(quarter) :.1f}} over three months. Winning is paid once, keeping again and again. **A ratio without its months means nothing.**
+
+# %% [markdown] lang="ja" part="definition" tags=["trainer"]
+# **コードと言葉で6分。** 「では、どちらが正しい倍率ですか」と聞かれたら、「何を決めるための数ですか」と聞き返しましょう。3か月で比が大きくなる理由は二つあります。維持の費用は3か月分で済み、そのあいだに離れる常連も少ないからです。定義の計算式は読み上げず、「費用 ÷ 人数」だけを指さします。
+
+# %% [markdown] lang="en" of="5d2dbc18" part="definition" tags=["trainer"]
+# **Six minutes for code and terms.** "Which ratio is the right one, then?" Ask back: what do you want to decide with it? Over three months it is higher for two reasons: only three months of keeping are paid, and fewer regulars leave meanwhile. Do not read the formulas aloud; point to "costs ÷ people".
 
 # %% [markdown] lang="ja" part="business"
 # ## 業種が変わると
@@ -168,11 +184,11 @@ for business in ("salon", "shop", "subscription"):
 #
 # {{ define:roi }}
 
-# %% [markdown] lang="ja" part="roi"
-# この店は、割引の案内メールを一部の常連にわざと送りませんでした（対照群）。`attributed`は案内の番号が付いた注文を全部手柄に数え、`incremental`は対照群との差だけを数えます。
+# %% [markdown] lang="ja" part="roi" typed="what per cent means"
+# この店は、割引の案内メールを一部の常連にわざと送りませんでした（対照群）。`attributed`は案内の番号が付いた注文を全部手柄に数え、`incremental`は対照群との差だけを数えます。`offers`は案内の番号、`sends`は誰にいつ送ったかの記録です。値が100%なら、費用を引いた後に、費用と同じ額の利益が残ったことになります。
 
-# %% [markdown] lang="en" of="e403b7c9" part="roi"
-# The salon mails discount offers to regulars and leaves some out on purpose: a control group. `attributed` credits a mailing with every order that carries its number; `incremental` counts only the difference from the control group.
+# %% [markdown] lang="en" of="47c6315c" part="roi" typed="what per cent means"
+# The salon mails discount offers to regulars and leaves some out on purpose: a control group. `attributed` credits a mailing with every order that carries its number; `incremental` counts only the difference from the control group. `offers` are the numbers of the mailings, `sends` says who got which. At 100% the mailing has paid its cost and earned as much again.
 
 # %%
 offers = salon.campaigns.query("kind == 'promotional_email'")["campaign_id"]
@@ -193,12 +209,12 @@ print(added)
 lesson.quiz("03.4")
 
 # %% [markdown] lang="ja" part="roi" tags=["trainer"]
-# **7分。** 「マイナスの区間は、案内が逆効果という意味ですか」と必ず聞かれます。区間に0が入っているので、効いたとも害があったとも言えない、が答えです。
+# **クイズを含めて7分。** 「マイナスの区間は、案内が逆効果という意味ですか」と必ず聞かれます。区間に0が入っているので、効いたとも害があったとも言えない、が答えです。
 #
 # クイズで a を選んだ人には、「広告をゼロにしたら、三年後の常連は誰ですか」と尋ねてみましょう。
 
-# %% [markdown] lang="en" of="7354b1ad" part="roi" tags=["trainer"]
-# **Seven minutes.** Someone will ask whether the negative end means that mailings do harm. The interval holds zero, so neither a gain nor a harm is shown.
+# %% [markdown] lang="en" of="49c61a67" part="roi" tags=["trainer"]
+# **Seven minutes with the quiz.** Someone will ask whether the negative end means that mailings do harm. The interval holds zero, so neither a gain nor a harm is shown.
 #
 # Ask those who chose a: with no advertising at all, who will be the regulars in three years?
 
@@ -217,27 +233,25 @@ MY_FILE = None
 
 shop = crmkit.load(MY_FILE) if MY_FILE else crmkit.sample("salon")
 orders, order_items, costs = shop.orders, shop.order_items, shop.costs
+print(len(orders), len(order_items), len(costs))
 when = lesson.start(shop)
-shop
-
-# %%
 when
 
 # %% [markdown] lang="ja" part="shop"
-# `recent`は直近の12か月、`earlier`はその前の12か月です（データが短ければ、半分ずつ）。`earlier`に初めて来た人なら、全員を`days`日間追いかけられます。
+# 上の三つの数は、注文、明細、費用の行数です。`recent`は直近の12か月、`earlier`はその前の12か月です（データが短ければ、半分ずつ）。`earlier`に初めて来た人なら、全員を`days`日間追いかけられます。
 
-# %% [markdown] lang="en" of="928e362d" part="shop"
-# `recent` is the last twelve months, `earlier` the twelve before (half of the data each, where there are fewer). Everyone who first came in `earlier` can be followed for `days` days.
+# %% [markdown] lang="en" of="af48775b" part="shop"
+# The three numbers are the rows of orders, order lines and costs. `recent` is the last twelve months, `earlier` the twelve before (half of the data each, where there are fewer). Everyone who first came in `earlier` can be followed for `days` days.
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題1
 #
-# `when.recent`の期間の顧客獲得単価（CAC、獲得費として記録されたもの全部を入れる）を求めましょう。
+# `when.recent`の期間の顧客獲得単価（CAC、獲得費として記録されたもの全部を入れる）を求めましょう。関数は`crmkit.cac`です。渡すものと書き方は、倍率を求めたときと同じです。
 
-# %% [markdown] lang="en" of="50fa2cd8" part="exercise"
+# %% [markdown] lang="en" of="49f8d800" part="exercise"
 # ## Exercise 1
 #
-# Find the customer acquisition cost (CAC) of `when.recent`, with everything that is booked as acquisition.
+# Find the customer acquisition cost (CAC) of `when.recent`, with everything that is booked as acquisition. The function is `crmkit.cac`; give it the same things, in the same way, as you gave the ratio.
 
 # %% part="exercise"
 answer_1 = ...
@@ -253,23 +267,23 @@ lesson.check("03.1", answer_1)
 # 早く終わった人は、`kind="paid"`が何を分子と分母から外すかを調べて、隣の人に説明します（`customers=shop.customers`も必要です）。
 
 # %% [markdown] lang="en" of="f1db23ac" part="exercise" tags=["trainer"]
-# **Five minutes.** Some want rent and software above the line. Ask: would you pay it if no newcomer came at all? Then it is no cost of winning.
+# **Five minutes.** Some want rent and software among the costs of winning. Ask: would you pay it if no newcomer came at all? Then it is no cost of winning.
 #
-# Whoever is done early finds out what `kind="paid"` leaves out above and below the line (it needs `customers=shop.customers`), and tells a neighbour.
+# Whoever is done early finds out what `kind="paid"` leaves out, both of the costs and of the people (it needs `customers=shop.customers`), and tells a neighbour.
 
 # %% [markdown] lang="ja" part="worth"
 # ## その一人は、いくらもたらすか
 #
 # {{ define:clv }}
 #
-# 英語の頭文字でCLVとも書きます。ここでは将来を見込まず、**初来店から`when.days`日間の粗利**を数えます。`came`は`when.earlier`に初めて来た人、`age`は初来店からの日数です。全員を同じ長さだけ見るのが大切です。
+# 英語の頭文字でCLVとも書きます。上の式は使いません。将来は見込まず、**初来店から`when.days`日間の粗利**（売上から原価を引いた残り）を数えます。`first`は初来店の日時、`came`は`when.earlier`に初めて来た人、`age`は初来店からの日数です。全員を同じ長さだけ見るのが大切です。セルは人数と注文の数を表示します。
 
-# %% [markdown] lang="en" of="1d99e583" part="worth"
+# %% [markdown] lang="en" of="6a47a434" part="worth"
 # ## What does that one person bring?
 #
 # {{ define:clv }}
 #
-# It is often written CLV. Here we forecast nothing: we count the **gross profit of the first `when.days` days**. `came` marks those who first came in `when.earlier`, `age` is the number of days since the first visit. What matters is that everyone is watched equally long.
+# It is often written CLV. We forecast nothing and need no formula: we count the **gross profit** (sales less what the goods cost) **of the first `when.days` days**. `first` is the first visit, `came` marks those who first came in `when.earlier`, `age` is the number of days since the first visit. What matters is that everyone is watched equally long. The cell prints the number of people and of orders.
 
 # %%
 first = orders.groupby("customer_id")["ordered_at"].transform("min")
@@ -281,12 +295,12 @@ print(watched["customer_id"].nunique(), len(watched))
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
 #
-# `watched`の人たちが、この日数のあいだにもたらした**1人あたりの平均粗利**を求めましょう。`crmkit.clv_historic`を使います。明細の表は`order_items`です。
+# `watched`の人たちが、この日数のあいだにもたらした**1人あたりの平均粗利**を求めましょう。`crmkit.clv_historic`に、注文の表、明細の表（`order_items`）の順に渡します。
 
-# %% [markdown] lang="en" of="ef2c856d" part="exercise"
+# %% [markdown] lang="en" of="87c31d7f" part="exercise"
 # ## Exercise 2
 #
-# Find the **mean gross profit per customer** that the people in `watched` brought in these days. Use `crmkit.clv_historic`; the lines of the orders are in `order_items`.
+# Find the **mean gross profit per customer** that the people in `watched` brought in these days. Give `crmkit.clv_historic` the orders first, then their lines (`order_items`).
 
 # %% part="exercise"
 answer_2 = ...
@@ -299,12 +313,12 @@ lesson.check("03.2", answer_2)
 # %% [markdown] lang="ja" part="payback"
 # ## いつ元が取れるか
 #
-# 日数を30日ずつ延ばして粗利を計算し、迎えるのにかかった費用と重ねます。線が費用を越えたところが回収の時です。**平均**の人の話だということを忘れずに。
+# `cost`は、この人たちを迎えるのにかかった費用（`when.earlier`のCAC）です。日数を30日ずつ延ばして粗利を計算し、費用と重ねます。線が費用を越えたところが回収の時です。**平均**の人の話だということを忘れずに。
 
-# %% [markdown] lang="en" of="252ea575" part="payback"
+# %% [markdown] lang="en" of="e808f754" part="payback"
 # ## When is it paid back?
 #
-# Take the gross profit for more and more days, 30 at a time, and lay the cost of winning over it. Where the line rises above the cost, the money is back, **on average**.
+# `cost` is what winning these people cost (the CAC of `when.earlier`). Take the gross profit for more and more days, 30 at a time, and lay the cost over it. Where the line rises above the cost, the money is back, **on average**.
 
 # %%
 cost = crmkit.cac(costs, orders, **when.earlier)
@@ -321,12 +335,16 @@ lesson.show(lesson.plot_payback(curve, cost), lesson.say_payback(curve, cost))
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題3
 #
-# 粗利が毎月同じだけ入るとしたら、**何か月**で費用を回収できますか。`when.earlier`のCACと、問題2の答えを`when.months`で割った月あたりの粗利から、`crmkit.cac_payback_months`で求めましょう。
+# 粗利が毎月同じだけ入るとしたら、**何か月**で費用を回収できますか。費用は`cost`、月あたりの粗利は、問題2の答えを`when.months`で割ったものです。割り算をするときは`float(answer_2)`と書き、区間を外して値だけにします。書き方は次のとおりです。
+#
+# `crmkit.cac_payback_months(費用, monthly_margin_amount=月あたりの粗利)`
 
-# %% [markdown] lang="en" of="d7d8b8f2" part="exercise"
+# %% [markdown] lang="en" of="1b5f16f6" part="exercise"
 # ## Exercise 3
 #
-# Suppose the profit came in equal parts every month: after **how many months** is the cost paid back? Take the CAC of `when.earlier`, and as monthly profit your answer 2 divided by `when.months`. Use `crmkit.cac_payback_months`.
+# Suppose the profit came in equal parts every month: after **how many months** is the cost paid back? The cost is `cost`; the monthly profit is your answer 2 divided by `when.months`. To divide, write `float(answer_2)`, which leaves the interval away. It is written like this:
+#
+# `crmkit.cac_payback_months(the cost, monthly_margin_amount=the monthly profit)`
 
 # %% part="exercise"
 answer_3 = ...
@@ -386,15 +404,21 @@ print(round(everyone), round(came_again), round(middle))
 # %% [markdown] lang="en" of="f1e03bce" part="trap"
 # Leave out those who came once, and the mean rises from {{ everyone :,.0f}} to {{ came_again :,.0f}} yen. The shop has not earned one yen more: everyone was paid for, and we only divided by fewer people. And the one in the middle brings just {{ middle :,.0f}} yen, because a few people pull the mean up.
 
+# %% [markdown] lang="ja" part="tenths"
+# 次の図では、新規客を**売上**の多い順に並べ、同じ人数の10組に分けます。棒は各組が売上に占める割合、線は左からの合計です。
+
+# %% [markdown] lang="en" of="b63d4173" part="tenths"
+# Next, line up the newcomers by their **sales**, highest first, and cut the line into ten equal groups. The bars are each group's share of sales; the curve adds them up from the left.
+
 # %%
 tenths = crmkit.decile_table(watched)
 lesson.show(plot_decile_table(tenths), lesson.say_deciles(tenths))
 
 # %% [markdown] lang="ja" part="trap" tags=["trainer"]
-# **4分。** 「会員の平均購入額」など、職場で見る平均を一つ挙げてもらい、誰が抜けているかを考えます。退会した人、一度きりの人、会員番号のない人が、たいてい抜けています。
+# **3分。** 「会員の平均購入額」など、職場で見る平均を一つ挙げてもらい、誰が抜けているかを考えます。退会した人、一度きりの人、会員番号のない人が、たいてい抜けています。
 
-# %% [markdown] lang="en" of="7029d566" part="trap" tags=["trainer"]
-# **Four minutes.** Let everyone name an average they see at work, such as the spending of members, and ask who is missing from it. Mostly those who left, who came once, or who have no number.
+# %% [markdown] lang="en" of="a03b493f" part="trap" tags=["trainer"]
+# **Three minutes.** Let everyone name an average they see at work, such as the spending of members, and ask who is missing from it. Mostly those who left, who came once, or who have no number.
 
 # %% [markdown] lang="ja" part="takeaway"
 # ## まとめ

@@ -54,14 +54,14 @@ store = lesson.shop()
 # %% [markdown] lang="ja" part="predict" typed="the widget's default, no result"
 # ## 予想してから動かす
 #
-# 舞台はシミュレーションの通販店です。だから、同じ人に**手紙を送った世界**と**送らなかった世界**を両方のぞけます。現実には、どちらか一方しか見えません。
+# 舞台はシミュレーションの通販店で、クーポンは{{ lesson.COUPON :.0%}}引きです。シミュレーションなので、同じ人に**手紙を送った世界**と**送らなかった世界**を両方のぞけます。現実には、どちらか一方しか見えません。
 #
 # まず、RFMの得点が高い500人で予想してください。RFMは、最近来たか（R）、よく来るか（F）、いくら使ったか（M）の得点です。
 
 # %% [markdown] lang="en" of="090dfdab" part="predict"
 # ## Predict, then move
 #
-# The shop is simulated, a mail-order shop. So we can look into two worlds: one in which a customer **gets the letter**, and one in which the same customer **does not**. In real life you only ever see one of them.
+# This mail-order shop is simulated; its coupon takes {{ lesson.COUPON :.0%}} off. Because it is simulated, we can look into two worlds: one in which a customer **gets the letter**, and one in which the same customer **does not**. In real life you only ever see one of them.
 #
 # Begin with the 500 best RFM scores. RFM scores how recently somebody bought (R), how often (F) and for how much money (M).
 
@@ -69,34 +69,38 @@ store = lesson.shop()
 lesson.whom_to_write()
 
 # %% [markdown] lang="ja" part="predict"
-# 灰色は、手紙がなくても来た分です。得意客ほど灰色が長く、その人たちもクーポンを使います。選び方、粗利、切手代を変えて、**順番が入れ替わるところ**を探しましょう。粗利を上げると、勝つ選び方も変わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
+# 灰色は、手紙がなくても来た分です。お得意様ほど灰色が長く、その人たちもクーポンを使います。±と細い線は**区間**、つまり、選ばれる人がたまたま違えばこのくらい変わる、という幅です。
+#
+# 選び方、切手代、粗利（注文から商品の仕入れ値などを引いた、店に残るお金）を変え、**順番が入れ替わるところ**を探しましょう。粗利を上げると、勝つ選び方も変わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
 
 # %% [markdown] lang="en" of="3ac21055" part="predict"
-# Grey would have come anyway. The better the customers, the longer the grey, and these people use the coupon too. Change the rule, the margin and the stamp, and look for **where the order of the rules turns over**: with a higher margin another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
+# Grey would have come anyway. The better the customers, the longer the grey, and these people use the coupon too. The ± and the thin lines are **intervals**: how far a figure could move if chance had put other people on the list.
+#
+# Now change the rule, the stamp and the margin (what an order leaves in the till once the goods are paid for), and look for **where the rules change places**: with a higher margin another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
 
 # %% [markdown] lang="ja" part="predict" tags=["trainer"]
 # **8分。** 予想が大きく外れた人に「どの人を数えましたか」と聞きます。多くの人は、反応した人を全部数えています。
 #
-# 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利とクーポンしだいです。線が重なる選び方どうしは、まだ差があるとは言えません。
+# 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利とクーポンしだいです。線が大きく重なる選び方どうしは、どちらが良いとも言えません。
 
 # %% [markdown] lang="en" of="6e6a18e4" part="predict" tags=["trainer"]
 # **Eight minutes.** Ask those who were far off whom they had counted: most count everybody who responds.
 #
-# Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on margin and coupon. Where the lines of two rules overlap, nobody can say that one is better.
+# Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on margin and coupon. Where the lines of two rules overlap widely, nobody can say that one is better.
 
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# RFMは1行で付きます。得点は1〜5点で、**5がいちばん良い5分の1**です。`r`が5の人は、最後の注文からの日数（`recency_days`）がいちばん短い人たちです。日数は小さいほど得点が高い、と覚えましょう。
+# RFMは1行で付きます。得点は1〜5点で、**5がいちばん良い5分の1**です。`recency_days`は最後の注文からの日数で、**少ないほど**`r`の得点が高くなります。`frequency`は注文した日の数、`monetary`は使った金額（円）です。
 #
-# 同じ値の人は同じ得点になるので、一度しか買っていない人が多い店では、抜ける得点があります。
+# 同じ値の人は同じ得点になります。一度しか買っていない人が多い店では、誰も取らない得点が出ます。
 
 # %% [markdown] lang="en" of="26dae237" part="code"
 # ## The code behind it
 #
-# One line scores all customers. Scores run from 1 to 5, and **5 is the best fifth**. Those with `r` 5 have the fewest days since their last order (`recency_days`): few days, high score.
+# One line scores all customers. Scores run from 1 to 5, and **5 is the best fifth**. `recency_days` counts the days since the last order: **few days, high `r`**. `frequency` is the number of days with an order, `monetary` the yen spent.
 #
-# Equal customers get equal scores. Where many have bought only once, some scores are therefore missing.
+# Equal customers get equal scores. Where many have bought only once, nobody gets some of the scores.
 
 # %%
 scores = crmkit.rfm(store.orders)
@@ -117,24 +121,34 @@ scores.head()
 # {{ define:targeting }}
 
 # %% [markdown] lang="ja" part="definition"
-# RFMは行動による分け方です。ほかに、年代や地域で分ける{{ term:segmentation_demographic }}があります。次の表は、年代ごとの顧客数、1人あたりの売上、リピート率です。行どうしの差は、分け方として役に立つほど大きいでしょうか（このシミュレーションでは、年齢は買い方に影響しません。実際の店では、測って確かめましょう）。
+# RFMは行動による分け方です。ほかに、年代や地域で分ける{{ term:segmentation_demographic }}があります。
+#
+# 次の表は、年代（`age_band`、`NaN`は生年月日の分からない人）ごとの顧客数、一人あたりの売上（円）、リピート率（二日以上注文した人の割合）とその区間です。差は、送り方を変えるほど大きいでしょうか（この店では、年齢は買い方に影響しない設定です。実際の店では、測って確かめましょう）。
 
 # %% [markdown] lang="en" of="749da56e" part="definition"
-# RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region. The table shows, for each age band, customers, sales per customer and repeat rate. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
+# RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region. 
+#
+# For each `age_band` (`NaN`: date of birth unknown) the table shows the customers, their sales per head in yen, and the repeat rate (the share who ordered on two or more days) with its interval. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
 
 # %%
 by_age = crmkit.segment_summary(store.orders, store.customers, by="age_band")
-by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_low", "repeat_high"]]
+by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_low", "repeat_high"]].round(2)
+
+# %% [markdown] lang="ja" part="definition" tags=["trainer"]
+# **4分。** 表をすぐ読み上げず、「年代で送り方を変えますか」と聞き、区間が重なることに自分で気づいてもらいます。「最後の注文が新しい人の`r`はいくつ？」と全員に一度答えてもらうと、問題1が楽になります。
+
+# %% [markdown] lang="en" of="00000000" part="definition" tags=["trainer"]
+# **Four minutes.** Do not read the table out. Ask whether they would write differently to each age, and let them notice that the intervals overlap. Have everybody say once which `r` a recent customer has: it makes Exercise 1 easier.
 
 # %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
 # ## ここからはどの店でも
 #
-# **ご自分のデータで試すときは**、次のセルの`MY_FILE`に、ファイルかフォルダーの名前を書いて、ここから下を実行し直してください。同意の列や案内の記録がなければ、足りない表をこの店から借り、そのことを表示します。文章の中の数は、この店のものです。
+# **ご自分のデータで試すときは**、次のセルの`MY_FILE`に、ファイルかフォルダーの名前を書いて、ここから下を実行し直してください。案内の記録や顧客の声がなければ、この店のものを借り、そのことを表示します。文章の中の数は、この店のものです。
 
 # %% [markdown] lang="en" of="3c9b5d59" part="shop" typed="file name is the reader's own"
 # ## From here on, any shop
 #
-# **To try your own data**, write the name of a file or folder into `MY_FILE` and run the cells from here on again. If there is no record of mailings, the lesson lends you that of the simulated shop and says so. The numbers in the prose stay the simulated shop's.
+# **To try your own data**, write the name of a file or folder into `MY_FILE` and run the cells from here on again. If there is no record of mailings or no feedback, the lesson lends you that of the simulated shop and says so. The numbers in the prose stay the simulated shop's.
 
 # %%
 MY_FILE = None
@@ -151,11 +165,15 @@ lesson.show(plot_rfm(scores), lesson.say_rfm(scores))
 # ## 問題1
 #
 # `scores`から、**`r`も`f`も4以上**の「優良な顧客」を取り出して`best`とし、人数を数えましょう。
+#
+# 条件に合う行は、たとえば`scores[scores["m"] == 5]`と書いて取り出します。行の数は`len(…)`で分かります。
 
 # %% [markdown] lang="en" of="74d8df08" part="exercise"
 # ## Exercise 1
 #
 # Take the best customers from `scores`, those with **both `r` and `f` of 4 or more**. Call them `best`, and count them.
+#
+# Rows that meet a condition are taken like this: `scores[scores["m"] == 5]`. `len(…)` counts rows.
 
 # %% part="exercise"
 answer_1 = ...
@@ -169,12 +187,16 @@ lesson.check("06.1", answer_1)
 # %% [markdown] lang="ja" part="consent"
 # ## 送ってよいのは誰か
 #
-# 得点がどれほど高くても、案内に同意していない人には送りません。あとで配信を断った人（`opted_out_at`に日付がある人）も同じです。crmkit のデータでは同意が1列なので、ここではメールの同意を手紙にも使います。実際の店では、手紙とメールの同意を分けて確かめましょう。
+# 得点がどれほど高くても、案内に同意した人（`email_opt_in`がTrueの人）にしか送りません。あとで配信を断った人（`opted_out_at`に日付がある人）も外します。`isna()`は「空か」を調べます。
+#
+# crmkit のデータでは同意が1列なので、ここではメールの同意を手紙にも使います。実際の店では、手紙とメールの同意を分けて確かめましょう。
 
 # %% [markdown] lang="en" of="3af78e40" part="consent"
 # ## Who may be written to?
 #
-# However high the score, nobody who has not agreed gets a letter, nor does anybody who opted out later (`opted_out_at` holds a date). These data know one agreement only, for e-mail, and we use it for letters as well. In a real shop check them separately.
+# However high the score, only those who agreed (`email_opt_in` is True) get a letter, and nobody who opted out later (`opted_out_at` holds a date; `isna()` asks whether it is empty).
+#
+# These data record one agreement only, for e-mail, and we use it for letters as well. In a real shop check the two separately.
 
 # %%
 people = letters.customers
@@ -185,11 +207,15 @@ len(people), len(may)
 # ## 問題2
 #
 # 問題1の`best`のうち、**案内してよい人**（`may`にいる人）は何人ですか。
+#
+# `A.isin(B)`は、Aの一人ひとりがBの中にいるかを調べ、`.sum()`は「いる」人を数えます。どちらの表にも`customer_id`があります。
 
 # %% [markdown] lang="en" of="6949677a" part="exercise"
 # ## Exercise 2
 #
 # How many of your `best` customers **may be written to**, that is, are in `may`?
+#
+# `A.isin(B)` asks of each in A whether it is in B, and `.sum()` counts those that are. Both tables have a `customer_id`.
 
 # %% part="exercise"
 answer_2 = ...
@@ -202,7 +228,7 @@ lesson.check("06.2", answer_2)
 # %% [markdown] lang="ja" part="exercise" tags=["trainer"]
 # **10分。** つまずくのは`&`の前後のかっこと、`&`の代わりに`and`と書くことです。問題1が合っていないと問題2も合わないので、先に問題1の確認を見てください。
 #
-# 「同意していない優良客がもったいない」という声が出たら、「同意をもらう方法は？」と返しましょう。送ることではありません。
+# 「同意していない優良な顧客がもったいない」という声が出たら、「同意をもらう方法は？」と返しましょう。送ることではありません。
 
 # %% [markdown] lang="en" of="170f12bc" part="exercise" tags=["trainer"]
 # **Ten minutes.** People stumble over the brackets around `&`, or write `and`. Exercise 2 needs the `best` of Exercise 1, so look at that check first.
@@ -212,16 +238,16 @@ lesson.check("06.2", answer_2)
 # %% [markdown] lang="ja" part="effect"
 # ## 反応率と効果
 #
-# シミュレーションでない店では、二つの世界は見えません。代わりに**くじ**を使います。案内してよい人の一部をくじで外し、手紙を送りません。この人たちが対照群（`control`）です。送った人（`treatment`）との差が、手紙の効果です。
+# シミュレーションでない店では、二つの世界は見えません。代わりに**くじ**を使います。案内してよい人の一部をくじで外し、手紙を送りません。この人たちが対照群（`control`）です。送った人（`treatment`、図では「対象にした群」）との差（`value`）が、手紙の効果です。`low`〜`high`は差の区間です。
 #
-# 次のセルは、手紙の日の状態で、常連（注文が三度以上）かどうか、35日以上ごぶさたかどうかに分けます。
+# 次のセルは、手紙の日の状態で、常連（`regular`、注文が三度以上）か、35日以上ごぶさた（`quiet`）かに分けます。`ge`は「以上」の意味です。
 
 # %% [markdown] lang="en" of="8a46dc92" part="effect"
 # ## Response and effect
 #
-# A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`). What those with a letter (`treatment`) do beyond them is the effect of the letter.
+# A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`; the picture says "held out"). The difference between them and those with a letter (`treatment`) is the effect of the letter: `value`, with its interval from `low` to `high`.
 #
-# The next cell groups customers as they were on the day of the letter: regular (three orders or more) or rare, active or quiet (no order for 35 days).
+# The next cell groups customers as they were on the day of the letter: regular (three orders or more) or rare, active or quiet (no order for 35 days). `ge` means "at least".
 
 # %%
 tests = letters.tests
@@ -236,10 +262,14 @@ shares = by_group.set_index("group")
 lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 
 # %% [markdown] lang="ja" part="effect"
-# いまも来ている常連は{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイントで、いまの常連（{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイント）に負けていません。区間は重なるので、勝ったとも言えません。違うのは、ただで渡すクーポンの数です。
+# いまも来ている常連は{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率（送った人のうち注文した割合）では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイント。いまの常連の{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイントと区間が大きく重なり、どちらが上とも言えません。
+#
+# はっきり違うのは、手紙がなくても注文するのにクーポンを受け取る人の数です。手紙100通のうち、いまの常連なら約{{ 100 * shares.loc["regular_active", "control"] :.0f}}人、ごぶさたの常連なら約{{ 100 * shares.loc["regular_quiet", "control"] :.0f}}人です。
 
 # %% [markdown] lang="en" of="a2075cc3" part="effect"
-# Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} ordered: by response they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without a letter. The quiet regulars responded with {{ shares.loc["regular_quiet", "treatment"] :.0%}} only, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, no less than that of the active ones ({{ 100 * shares.loc["regular_active", "value"] :.1f}}). The intervals overlap, so we cannot call either the winner. What does differ is how many coupons are given away to people who would have come anyway.
+# Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} with a letter ordered: by response rate they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without one. Of the quiet regulars only {{ shares.loc["regular_quiet", "treatment"] :.0%}} responded, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, against {{ 100 * shares.loc["regular_active", "value"] :.1f}}. The intervals overlap widely: neither wins.
+#
+# What does differ is how many coupons go to people who would have ordered anyway: about {{ 100 * shares.loc["regular_active", "control"] :.0f}} in every hundred letters to active regulars, {{ 100 * shares.loc["regular_quiet", "control"] :.0f}} in every hundred to quiet ones.
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題3
@@ -285,23 +315,23 @@ lesson.quiz("06.4")
 # %% [markdown] lang="ja" part="curve"
 # ## 立派すぎる曲線
 #
-# 得点の良し悪しは、よくリフトで測ります。上位の人が、全体の何倍反応したかです。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます。
+# 得点の良し悪しは、よくリフトで測ります。得点の高い人が、無作為に選んだ人の何倍反応したかです。ここでの反応は「56日以内の注文」です。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます。
 
 # %% [markdown] lang="en" of="a763f78f" part="curve"
 # ## A curve that looks too good
 #
-# A score is often judged by its targeting lift: how many times more often those at the top respond than all. Let us measure the lift of the sum of the RFM scores among those who got **no letter at all**.
+# A score is often judged by its targeting lift: how many times as often those at the top respond as people chosen at random. A response is here an order within 56 days. Let us measure the lift of the sum of the RFM scores among those who got **no letter at all**.
 
 # %%
 unwritten = tests[tests["arm"] == "control"]
 scored = lesson.ordered(unwritten, letters.test_orders)
 scored["score"] = scored["r"] + scored["f"] + scored["m"]
-lift = crmkit.targeting_lift(scored, share=0.2, response="ordered")
-lift
+lift = crmkit.targeting_lift(scored, share=0.15, response="ordered")
+float(lift)
 
 # %%
 gains = crmkit.cumulative_gains(scored, response="ordered")
-lesson.show(plot_targeting_lift(gains), str(lift))
+lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 
 # %% [markdown] lang="ja" part="curve"
 # リフトは{{ float(lift) :.1f}}倍、曲線も立派です。**けれど、この人たちは誰も手紙を受け取っていません。** RFMは「よく買う人」を当てただけで、「手紙で動く人」を当てたのではないのです。この曲線を見せられたら、「対照群ではどうですか？」と聞きましょう。
@@ -309,25 +339,37 @@ lesson.show(plot_targeting_lift(gains), str(lift))
 # %% [markdown] lang="en" of="40f724f6" part="curve"
 # A lift of {{ float(lift) :.1f}} and a handsome curve. **Yet none of these people got the letter.** RFM has found those who buy, not those whom a letter moves. When somebody shows you such a curve, ask: what does it look like in the control group?
 
+# %% [markdown] lang="ja" part="curve" tags=["trainer"]
+# **4分。** 曲線だけを先に見せて「この得点を使いたいですか」と聞きます。手が挙がってから、誰にも手紙を送っていないことを思い出してもらいましょう。
+
+# %% [markdown] lang="en" of="00000000" part="curve" tags=["trainer"]
+# **Four minutes.** Show the curve alone and ask who would use this score. When the hands are up, let them remember that nobody here had a letter.
+
 # %% [markdown] lang="ja" part="personal"
 # ## 誰に、の次は、何を
 #
-# 同じ人でも、内容が合えば効き目は変わります。これが{{ term:personalization }}です。この店では、誰に合わせた文面を送るかもくじで決めました。だから、二つの差をそのまま比べられます（くじでない店の記録では、比べられません）。
+# 手紙の中身を相手に合わせるのが、{{ term:personalization }}です。この店では、合わせた文面を誰に送るかもくじで決めたので、二つの差（`value`）をそのまま比べられます。人が選んで送った記録では、比べられません。
 
 # %% [markdown] lang="en" of="5207670e" part="personal"
 # ## After whom comes what
 #
-# A letter that fits its reader works better: that is {{ term:personalization }}. Who got a fitted text was drawn by lot in this shop, so the two rows can be compared. In records where somebody chose, they could not.
+# To fit the letter to its reader is {{ term:personalization }}. In this shop it was drawn by lot, too, who got a fitted text, so the two differences (`value`) can be compared. Where somebody chose, they could not.
 
 # %%
 personal = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=56, by="is_personalized")
 personal[["is_personalized", "treatment", "control", "value", "low", "high"]]
 
+# %% [markdown] lang="ja" part="personal"
+# 差は、合わせた文面（`True`）が{{ 100 * personal["value"].iloc[-1] :.1f}}ポイント、そうでない文面が{{ 100 * personal["value"].iloc[0] :.1f}}ポイント。区間は重なりません。この店では、同じ切手でも、文面しだいで効き目が違いました。
+
+# %% [markdown] lang="en" of="00000000" part="personal"
+# The fitted text (`True`) has an effect of {{ 100 * personal["value"].iloc[-1] :.1f}} points, the other one of {{ 100 * personal["value"].iloc[0] :.1f}}, and the intervals do not overlap. In this shop the same stamp did more with the right words.
+
 # %% [markdown] lang="ja" part="needs"
-# 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`が空の声（要望のない声）は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
+# 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`は要望の種類です（`gift_wrapping`はギフト包装）。空の声は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
 
 # %% [markdown] lang="en" of="1a818d2a" part="needs"
-# What to write about, customers tell you. {{ Term:needs_analysis }} lists what they ask for, by count; feedback without a wish (no `need_code`) is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
+# What to write about, customers tell you. {{ Term:needs_analysis }} lists what they ask for, by count; feedback without a wish (an empty `need_code`) is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
 
 # %%
 wishes = letters.feedback.dropna(subset="need_code")
@@ -336,7 +378,7 @@ crmkit.topic_counts(wishes, by="need_code").head(5)[["need_code", "count", "shar
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：たくさん比べて、一番を選ぶ
 #
-# 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじ付きの案内を前半と後半に分け、まず前半だけを見ます。
+# 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじで送る人を決めた案内を、前半と後半に分け、まず前半だけを見ます。
 
 # %% [markdown] lang="en" of="9d5b4c2d" part="trap"
 # ## A trap: compare many, pick the best
@@ -348,24 +390,24 @@ earlier, later = lesson.birth_months(letters)
 lesson.show(plot_campaign_lift(earlier), lesson.say_lift(earlier))
 
 # %% [markdown] lang="ja" part="trap" tags=["trainer"]
-# **5分。** 図を見せて「次の手紙を何月生まれに送りますか」と聞きます。理由まで作ってくれる人が必ずいます（「誕生月の直前は…」）。その理由を褒めてから、次のセルを実行しましょう。
+# **4分。** 図を見せて「次の手紙を何月生まれに送りますか」と聞きます。理由まで作ってくれる人が必ずいます（「誕生月の直前は…」）。その理由を褒めてから、次のセルを実行しましょう。
 
 # %% [markdown] lang="en" of="02df8bb4" part="trap" tags=["trainer"]
-# **Five minutes.** Show the picture and ask to which month of birth the next letters should go. Somebody will even find a reason. Praise it, then run the next cell.
+# **Four minutes.** Show the picture and ask to which month of birth the next letters should go. Somebody will even find a reason. Praise it, then run the next cell.
 
 # %%
 winner = earlier.loc[earlier["value"].idxmax(), "birth_month"]
-chosen = {name: table.set_index("birth_month")["value"] for name, table in (("earlier", earlier), ("later", later))}
-for name, values in chosen.items():
-    print(f"{name}: winner {100 * values[winner]:+.1f}, all months {100 * values.mean():+.1f}")
+first, second = earlier.set_index("birth_month")["value"], later.set_index("birth_month")["value"]
+print(f"earlier: {100 * first[winner]:+.1f} (all months {100 * first.mean():+.1f})")
+print(f"later: {100 * second[winner]:+.1f} (all months {100 * second.mean():+.1f})")
 
 # %% [markdown] lang="ja" part="trap"
-# 前半で一番だった{{ int(winner) }}月生まれの効果は、前半は{{ 100 * chosen["earlier"][winner] :.1f}}ポイント、後半は{{ 100 * chosen["later"][winner] :.1f}}ポイントでした。全部の月の平均（`all months`）と見比べましょう。
+# 前半で一番だった{{ int(winner) }}月生まれの効果は、前半（`earlier`）が{{ 100 * first[winner] :.1f}}ポイント、後半（`later`）が{{ 100 * second[winner] :.1f}}ポイントでした。全部の月の平均（`all months`、後半は{{ 100 * second.mean() :.1f}}ポイント）の近くまで下がっています。
 #
 # 一番になるには、たまたまの幸運も要ります。幸運は次の回には続きません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
 
 # %% [markdown] lang="en" of="bf212778" part="trap"
-# Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * chosen["earlier"][winner] :.1f}} points; in the later half it has {{ 100 * chosen["later"][winner] :.1f}}. Compare that with the mean of all months beside it.
+# Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * first[winner] :.1f}} points. In the later half it has {{ 100 * second[winner] :.1f}}, back near the mean of all months ({{ 100 * second.mean() :.1f}}).
 #
 # To come first one needs luck as well, and luck does not last: the winner's curse. **If you have compared many, test the one you chose once more.**
 
