@@ -29,6 +29,7 @@ ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
 # Files that take minutes, the slowest first: a file stays in one process, and none of these may be the last to begin.
 SLOW = (
     "test_engines", "test_bench", "test_cluster", "test_browser", "test_generate", "test_bad_calls", "test_times",
+    "test_accessibility", "test_other_shops", "test_notebooks", "test_widgets", "test_exercises", "test_corpus",
     "test_customers", "test_retention", "test_complaints", "test_workload", "test_satisfaction", "test_resolution",
     "test_fuzz",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every lesson, in both languages, as somebody meets it who hears instead of sees or uses no mouse: run by axe-core.
+"""Every lesson runs in the browser, in both languages, and shuts nobody out who hears instead of sees: by axe-core.
 
 Only what the course puts on the page is looked at. JupyterLab's own parts have faults that are not ours to mend: its
 editor fields have no names, its list of cells is called a feed without articles. A slider of ipywidgets cannot have a
@@ -15,11 +15,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from crmkit.texts import messages
+
 pytestmark = pytest.mark.browser
 LESSONS = [path.stem for path in sorted((driver.ROOT / "notebooks" / "lessons").glob("*.py"))]
 OURS = [".jp-OutputArea-output", ".jp-RenderedMarkdown"]
 NOT_OURS = [".cm-editor", ".noUi-handle", ".jp-OutputPrompt", ".jp-InputPrompt"]
 GRAVE = {"serious", "critical"}
+CHECKS = """() => [...jupyterapp.shell.currentWidget.content.model.cells].map(cell => cell.toJSON())
+    .filter(cell => cell.cell_type === 'code' && /lesson[.]check[(]/.test([].concat(cell.source).join('')))
+    .map(cell => JSON.stringify(cell.outputs))"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,9 @@ def test_a_lesson_runs_and_shuts_nobody_out(browser: Browser, lab: driver.Lab, s
         page = seen.page
         driver.open_lesson(page)
         assert page.evaluate(driver.CELL_ERRORS) == []
+        checks = page.evaluate(CHECKS)
+        assert checks
+        assert all(messages(lab.language)["verdict.empty"] in said for said in checks)  # nothing is answered yet
         assert faults(page) == []  # while the result is still hidden
         driver.unlock(page)
         assert faults(page) == []

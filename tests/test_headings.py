@@ -228,7 +228,7 @@ def test_a_column_left_out_by_hand_stays_out_when_the_mapping_is_kept(tmp_path):
 
 
 def test_an_event_log_is_no_table_of_customers():
-    """The shape of what web analytics export: a customer in every row, few of them, and no word of ours for the event."""
+    """The shape of what web analytics export: few customers in many rows, and no word of ours for the event."""
     log = pd.DataFrame(
         {
             "user_id": [f"user_{n % 4}" for n in range(40)],

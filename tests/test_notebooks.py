@@ -1,4 +1,4 @@
-"""The generated notebooks as people meet them: saved results hold, "Run All" never dies, and one's own data go in.
+"""The generated notebooks as people meet them: saved results hold, links lead somewhere, nothing is left over.
 
 nbval is strict on the solutions: every text output is computed again and compared, and with it the sentence that each
 widget stores beside its picture. nbval 0.11 leaves out `image/png` (unless started with `--nbdime`) and the widget's
@@ -97,14 +97,6 @@ def test_the_trainers_edition_shows_what_the_solution_shows(name: str) -> None:
     ids = {cell.id for cell in trainers.cells}
     assert {f"{key}-expected" for key in checks(trainers)} <= ids
     assert any(key.endswith("-cut") for key in ids) == bool(lesson_of(name).header.cut_if_late)
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_run_all_never_dies(name: str) -> None:
-    notebook = read(name)
-    run.run(notebook)
-    said = outputs(notebook)
-    assert all(words_of(name)["verdict.empty"] in said[key] for key in checks(notebook))
 
 
 # What the lessons promise

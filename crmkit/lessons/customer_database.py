@@ -248,11 +248,12 @@ def _said(matching: Matching, found: Outcome, threshold: float) -> str:
     facts = {"extra": f"{found.extra:,}", "records": f"{matching.records:,}", "threshold": f"{threshold:g}"}
     first = text("lesson05.result", share=f"{matching.share(found.extra):.1f}%", **facts)
     if matching.doubles is None:
-        return f"{first} {text('lesson05.no_truth')}"
+        return text("lesson05.both", first=first, second=text("lesson05.no_truth"))
     precision = f"{found.right / found.pairs:.0%}" if found.pairs else text("estimate.no_data")
     recall = f"{found.right / matching.true_pairs:.0%}" if matching.true_pairs else text("estimate.no_data")
     counts = {"pairs": found.pairs, "right": found.right, "true": matching.true_pairs}
-    return f"{first} {text('lesson05.quality', precision=precision, recall=recall, **counts)}"
+    second = text("lesson05.quality", precision=precision, recall=recall, **counts)
+    return text("lesson05.both", first=first, second=second)
 
 
 def _draw_nothing(_: Any, axes: Any, __: float | None) -> None:

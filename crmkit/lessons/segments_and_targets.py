@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from crmkit.estimate import Estimate
 from crmkit.lessons.letters import (
     DAYS,
+    LEVERS,
     OFTEN,
     ON_PAPER,
     QUIET_DAYS,
@@ -34,6 +36,7 @@ from crmkit.widgets.explorer import Answer, Choice, Explorer, Number, Prediction
 from crmkit.widgets.picture import show
 
 __all__ = [
+    "COUPON",
     "ON_PAPER",
     "Letters",
     "birth_months",
@@ -42,12 +45,14 @@ __all__ = [
     "quiz",
     "say_lift",
     "say_rfm",
+    "say_top",
     "shop",
     "show",
     "start",
     "whom_to_write",
 ]
 
+COUPON = LEVERS["campaign_discount"]  # the share that it takes off
 STAMP, MARGIN = 85, 2_400  # yen: a postcard, and what is left of an order before coupons, as in this shop
 
 
@@ -282,6 +287,12 @@ def say_rfm(scores: pd.DataFrame) -> str:
     return text("lesson06.rfm", customers=f"{len(scores):,}", best=f"{best:,}", gone=f"{gone:,}")
 
 
+def say_top(lift: Estimate) -> str:
+    """What a targeting lift divides by what, in a sentence."""
+    counts = {"chosen": lift.besides["in_top"], "found": lift.numerator, "chance": lift.denominator}
+    return text("lesson06.top", lift=f"{lift.value:.1f}", **{name: f"{n:,.0f}" for name, n in counts.items()})
+
+
 def say_lift(table: pd.DataFrame) -> str:
     """What a picture of lifts shows, in a sentence."""
     known = table.dropna(subset="value").sort_values("value")
@@ -315,6 +326,7 @@ def exercises(letters: Letters) -> tuple[Exercise, ...]:
                 "reversed": lambda: int(((r <= 2) & (f >= 4)).sum()),
                 "upside_down": lambda: int(((r <= 2) & (f <= 2)).sum()),
                 "either": lambda: int(((r >= 4) | (f >= 4)).sum()),
+                "above": lambda: int(((r > 4) & (f > 4)).sum()),
                 "sum": lambda: int((r + f >= 8).sum()),
                 "days": lambda: int(((scores["recency_days"] >= 4) & (scores["frequency"] >= 4)).sum()),
             },

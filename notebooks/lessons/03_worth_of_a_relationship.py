@@ -96,7 +96,7 @@ year = crmkit.acquisition_retention_cost_ratio(costs, orders, **when.recent)
 year
 
 # %% [markdown] lang="ja" part="code" typed="the name of the interval"
-# 「95%信頼区間」は、来る人の数が偶然ぶれることを考えに入れた値の幅です。幅が広いほど、はっきりしたことは言えません。費用は帳簿のままの数として扱います。
+# 「95%信頼区間」（図では「95%区間」）は、来る人の数が偶然ぶれることを考えに入れた値の幅です。幅が広いほど、はっきりしたことは言えません。費用は帳簿のままの数として扱います。
 #
 # 割り算のもとになる費用を、種類ごとに見ておきましょう。
 
@@ -318,7 +318,7 @@ lesson.check("03.2", answer_2)
 # %% [markdown] lang="en" of="e808f754" part="payback"
 # ## When is it paid back?
 #
-# `cost` is what winning these people cost (the CAC of `when.earlier`). Take the gross profit for more and more days, 30 at a time, and lay the cost over it. Where the line rises above the cost, the money is back, **on average**.
+# `cost` is what winning these people cost (the CAC of `when.earlier`). Take the gross profit for more and more days, 30 at a time, and draw the cost beside it. Where the line rises above the cost, the money is back, **on average**.
 
 # %%
 cost = crmkit.cac(costs, orders, **when.earlier)
@@ -342,7 +342,7 @@ lesson.show(lesson.plot_payback(curve, cost), lesson.say_payback(curve, cost))
 # %% [markdown] lang="en" of="1b5f16f6" part="exercise"
 # ## Exercise 3
 #
-# Suppose the profit came in equal parts every month: after **how many months** is the cost paid back? The cost is `cost`; the monthly profit is your answer 2 divided by `when.months`. To divide, write `float(answer_2)`, which leaves the interval away. It is written like this:
+# Suppose the profit came in equal parts every month: after **how many months** is the cost paid back? The cost is `cost`; the monthly profit is your answer 2 divided by `when.months`. To divide, write `float(answer_2)`, which drops the interval. It is written like this:
 #
 # `crmkit.cac_payback_months(the cost, monthly_margin_amount=the monthly profit)`
 
@@ -437,10 +437,10 @@ lesson.show(plot_decile_table(tenths), lesson.say_deciles(tenths))
 # - A customer's worth is gross profit, of everyone, also those who came once, watched equally long
 
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
-# **3分。** 店長の質問に戻ります。「広告をやめるべきですか」に、一人一文で答えてもらいましょう。「分からない、だから一部で試す」が言えれば合格です。
+# **2分。** 店長の質問に戻ります。「広告をやめるべきですか」に、一人一文で答えてもらいましょう。「分からない、だから一部で試す」が言えれば合格です。
 
 # %% [markdown] lang="en" of="a78e2cc3" part="takeaway" tags=["trainer"]
-# **Three minutes.** Back to the manager: should she stop advertising? Everyone answers in one sentence. "We do not know yet, so let us try it on some" is what you hope to hear.
+# **Two minutes.** Back to the manager: should she stop advertising? Everyone answers in one sentence. "We do not know yet, so let us try it on some" is what you hope to hear.
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで

@@ -14,7 +14,7 @@
 #         - Explain by weighed evidence whether two records are one person
 #         - Say how moving the threshold trades people missed for people mixed up
 #         - Search, correct, merge and ask in a database, and undo a mistake
-#         - Measure what second records do to new customers and the repeat rate
+#         - Measure what duplicate records do to new customers and the repeat rate
 #     prerequisites:
 #       ja: 割合の計算。リピート率はレッスン08で詳しく扱います
 #       en: Shares and percentages; lesson 08 has more on repeat rates
@@ -62,7 +62,7 @@ people.loc[["C000004200", "C000004200D"], ["name", "name_kana", "source_system"]
 # %% [markdown] lang="en" of="ec2e0238" part="predict"
 # ## Predict, then move
 #
-# On this list some people stand twice, families share a phone, and namesakes live in the same town. What percentage of the records is one too many? Predict, then change what is compared, and the **threshold**. Every pair of records that look alike has a weight; from the threshold on, a pair counts as one person. The hatched pairs on the left are really two people. When everything is compared, from which threshold on does no hatched pair count?
+# Some people appear on this list twice, families share a phone, and namesakes live in the same town. What percentage of the records is extra? Predict, then change what is compared, and the **threshold**. Every pair of records that look alike has a weight; from the threshold on, a pair counts as one person. The hatched pairs on the left are really two people. When everything is compared, from which threshold on does no hatched pair count?
 
 # %%
 lesson.who_is_who(salon)
@@ -108,12 +108,12 @@ crmkit.explain_match(salon.customers, first, second, threshold=28)
 # %% [markdown] lang="ja" part="code" typed="the name of the interval"
 # ## 見つけ方の点数
 #
-# このデータは作りものなので、誰が誰かの正解（`truth`）があります。**適合率**は、見つけた組のうち正しい割合。**再現率**は、本当にある組のうち見つけた割合です。「95%信頼区間」は、組の数が少ないために値がどれだけ不確かかを表します。
+# このデータは作りものなので、誰が誰かの正解（`truth`）があります。**適合率**は、見つけた組のうち正しい割合。**再現率**は、本当にある組のうち見つけた割合です。「95%信頼区間」（図では「95%区間」）は、組の数が少ないために値がどれだけ不確かかを表します。
 
 # %% [markdown] lang="en" of="1139adfc" part="code" typed="the name of the interval"
 # ## How well did it go?
 #
-# These data are made, so there is a truth about who is who. **Precision** is the share of the pairs found that are right. **Recall** is the share of the pairs there are that were found. The 95% interval tells how unsure the value is, with so few pairs.
+# These data are made up, so there is a truth about who is who. **Precision** is the share of the pairs found that are right. **Recall** is the share of the pairs there are that were found. The 95% interval tells how unsure the value is, with so few pairs.
 
 # %%
 loose = crmkit.match_customers(salon.customers, threshold=26)
@@ -147,7 +147,7 @@ for quality in (at_26, at_28):
 #
 # {{ define:single_customer_view }}
 #
-# Bringing everything into one writing, filling gaps and mending doubles is {{ term:data_organization }}.
+# Writing everything in one way, filling gaps and mending duplicates is {{ term:data_organization }}.
 
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：連絡先が同じなら、同じ人？
@@ -332,10 +332,10 @@ for row in doubles.head(1).itertuples():
     print(db.merge(keep=row.person_id, away=row.customer_id, why="the same person"))
 
 # %% [markdown] lang="ja" part="database"
-# **履歴**には、誰が何をなぜ変えたかが残ります。新しいものが上です。
+# **履歴**には、誰が何をなぜ変えたかが残ります。新しいものが上で、`NaN`は理由が書かれていないという意味です。
 
 # %% [markdown] lang="en" of="25282f75" part="database"
-# The **journal** says who changed what, and why, the latest first.
+# The **journal** says who changed what, and why, the latest first. `NaN` means that no reason was given.
 
 # %%
 db.journal()[["change", "who", "what", "why"]].drop_duplicates()
@@ -358,7 +358,7 @@ db.journal()[["change", "who", "what", "why"]].drop_duplicates()
 #
 # 1. Search by a part of a name, and choose a customer
 # 2. Correct the city, with a reason
-# 3. Look for second records, read why they match, then merge
+# 3. Look for duplicate records, read why they match, then merge
 # 4. Ask a question in SQL
 # 5. Read the journal, and take the last change back
 
@@ -395,9 +395,9 @@ lesson.check("05.2", answer_2)
 # 統合してしまう前に、注文の顧客IDだけを付け替えて、数字がどう変わるかを見ます。`whose`は、どの記録が誰のものかの対応表です。元の`orders`は変わりません。新規客の数は増えるでしょうか、減るでしょうか。先に予想してください。
 
 # %% [markdown] lang="en" of="862e1d5e" part="figures"
-# ## What second records do to figures
+# ## What duplicate records do to figures
 #
-# Before merging for good, give only the orders the new customer ids and see what the figures say. `whose` looks up whose each record is. `orders` itself stays as it is. Will the number of new customers rise or fall? Predict first.
+# Before merging for good, give only the orders the new customer ids and see what the figures say. `whose` tells which person each record belongs to. `orders` itself stays as it is. Will the number of new customers rise or fall? Predict first.
 
 # %%
 whose = persons.set_index("customer_id")["person_id"]
@@ -410,7 +410,7 @@ print(after)
 # 半年の新規客は{{ float(before) :.0f}}人から{{ float(after) :.0f}}人になりました。減った分は、もう来ていた人です。常連が別の記録でまた来ると、店はそれを「新しいお客さま」と数えてしまいます。集客の広告は、実際より効いたように見えます。
 
 # %% [markdown] lang="en" of="48906905" part="figures"
-# The new customers of the half year went from {{ float(before) :.0f}} to {{ float(after) :.0f}}. The others had been customers before. When a regular comes back under a second record, the shop counts somebody new, and its advertising looks better than it was.
+# The new customers of the half year went from {{ float(before) :.0f}} to {{ float(after) :.0f}}. The others had been customers before. When a regular comes back under a second id, the shop counts somebody new, and its advertising looks better than it was.
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題3
@@ -438,7 +438,7 @@ lesson.check("05.3", answer_3)
 # **問題2と3で7分。** 新規客が「増える」と予想した人に理由を聞きます。人数と記録の数を取り違えていることが多いです。リピート率の差は小さく見えますが、二重の記録が多い店ほど大きくなります。区間が重なるのは、同じお客さまを数え直しただけなので、二つの率を別々の調査のように比べてはいけません。
 
 # %% [markdown] lang="en" of="5c7ea523" part="exercise" tags=["trainer"]
-# **Seven minutes for exercises 2 and 3.** Ask those who expected more new customers why; they often count records, not people. The repeat rate moves only a little here, and more where more records are double. The two intervals overlap, but they come from the same customers, counted twice: do not compare them like two surveys.
+# **Seven minutes for exercises 2 and 3.** Ask those who expected more new customers why; they often count records, not people. The repeat rate moves only a little here, and more where more records are duplicates. The two intervals overlap, but they come from the same customers, counted twice: do not compare them like two surveys.
 
 # %% [markdown] lang="ja" part="consent"
 # ## 送ってよい人、忘れるべき人
@@ -468,14 +468,14 @@ crmkit.consent_rate(customers)
 # - The rows of a list are records, not people
 # - Weigh evidence; do not count it
 # - If in doubt, do not merge; if you merge, keep the reason and a way back
-# - Second records make new customers look many, and the repeat rate low
+# - Duplicate records make new customers look many, and the repeat rate low
 # - Collect only what you use, and write only to those who agreed
 
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
-# **3分。** 「うちの名簿、何人分？」という店長の質問に、一人一文で答えてもらいます。「正確な数は言えないが、しきい値を決めればおよそ何人、ただし見落としがある」が言えれば合格です。
+# **同意の話から3分。** 「うちの名簿、何人分？」という店長の質問に、一人一文で答えてもらいます。「正確な数は言えないが、しきい値を決めればおよそ何人、ただし見落としがある」が言えれば合格です。
 
 # %% [markdown] lang="en" of="14d067f5" part="takeaway" tags=["trainer"]
-# **Three minutes.** Back to the manager: how many people are on the list? One sentence each. "About so many with this threshold, and some pairs are still missed" is what you hope to hear.
+# **Three minutes, consent included.** Back to the manager: how many people are on the list? One sentence each. "About so many with this threshold, and some pairs are still missed" is what you hope to hear.
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで

@@ -58,7 +58,7 @@ store = lesson.shop()
 #
 # まず、RFMの得点が高い500人で予想してください。RFMは、最近来たか（R）、よく来るか（F）、いくら使ったか（M）の得点です。
 
-# %% [markdown] lang="en" of="090dfdab" part="predict"
+# %% [markdown] lang="en" of="0eabe88f" part="predict"
 # ## Predict, then move
 #
 # This mail-order shop is simulated; its coupon takes {{ lesson.COUPON :.0%}} off. Because it is simulated, we can look into two worlds: one in which a customer **gets the letter**, and one in which the same customer **does not**. In real life you only ever see one of them.
@@ -73,7 +73,7 @@ lesson.whom_to_write()
 #
 # 選び方、切手代、粗利（注文から商品の仕入れ値などを引いた、店に残るお金）を変え、**順番が入れ替わるところ**を探しましょう。粗利を上げると、勝つ選び方も変わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
 
-# %% [markdown] lang="en" of="3ac21055" part="predict"
+# %% [markdown] lang="en" of="fe082148" part="predict"
 # Grey would have come anyway. The better the customers, the longer the grey, and these people use the coupon too. The ± and the thin lines are **intervals**: how far a figure could move if chance had put other people on the list.
 #
 # Now change the rule, the stamp and the margin (what an order leaves in the till once the goods are paid for), and look for **where the rules change places**: with a higher margin another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
@@ -83,7 +83,7 @@ lesson.whom_to_write()
 #
 # 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利とクーポンしだいです。線が大きく重なる選び方どうしは、どちらが良いとも言えません。
 
-# %% [markdown] lang="en" of="6e6a18e4" part="predict" tags=["trainer"]
+# %% [markdown] lang="en" of="fcacb754" part="predict" tags=["trainer"]
 # **Eight minutes.** Ask those who were far off whom they had counted: most count everybody who responds.
 #
 # Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on margin and coupon. Where the lines of two rules overlap widely, nobody can say that one is better.
@@ -95,7 +95,7 @@ lesson.whom_to_write()
 #
 # 同じ値の人は同じ得点になります。一度しか買っていない人が多い店では、誰も取らない得点が出ます。
 
-# %% [markdown] lang="en" of="26dae237" part="code"
+# %% [markdown] lang="en" of="6499d9f6" part="code"
 # ## The code behind it
 #
 # One line scores all customers. Scores run from 1 to 5, and **5 is the best fifth**. `recency_days` counts the days since the last order: **few days, high `r`**. `frequency` is the number of days with an order, `monetary` the yen spent.
@@ -125,7 +125,7 @@ scores.head()
 #
 # 次の表は、年代（`age_band`、`NaN`は生年月日の分からない人）ごとの顧客数、一人あたりの売上（円）、リピート率（二日以上注文した人の割合）とその区間です。差は、送り方を変えるほど大きいでしょうか（この店では、年齢は買い方に影響しない設定です。実際の店では、測って確かめましょう）。
 
-# %% [markdown] lang="en" of="749da56e" part="definition"
+# %% [markdown] lang="en" of="d7e894c2" part="definition"
 # RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region. 
 #
 # For each `age_band` (`NaN`: date of birth unknown) the table shows the customers, their sales per head in yen, and the repeat rate (the share who ordered on two or more days) with its interval. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
@@ -137,7 +137,7 @@ by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_lo
 # %% [markdown] lang="ja" part="definition" tags=["trainer"]
 # **4分。** 表をすぐ読み上げず、「年代で送り方を変えますか」と聞き、区間が重なることに自分で気づいてもらいます。「最後の注文が新しい人の`r`はいくつ？」と全員に一度答えてもらうと、問題1が楽になります。
 
-# %% [markdown] lang="en" of="00000000" part="definition" tags=["trainer"]
+# %% [markdown] lang="en" of="71a1124f" part="definition" tags=["trainer"]
 # **Four minutes.** Do not read the table out. Ask whether they would write differently to each age, and let them notice that the intervals overlap. Have everybody say once which `r` a recent customer has: it makes Exercise 1 easier.
 
 # %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
@@ -145,7 +145,7 @@ by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_lo
 #
 # **ご自分のデータで試すときは**、次のセルの`MY_FILE`に、ファイルかフォルダーの名前を書いて、ここから下を実行し直してください。案内の記録や顧客の声がなければ、この店のものを借り、そのことを表示します。文章の中の数は、この店のものです。
 
-# %% [markdown] lang="en" of="3c9b5d59" part="shop" typed="file name is the reader's own"
+# %% [markdown] lang="en" of="7fff4a19" part="shop" typed="file name is the reader's own"
 # ## From here on, any shop
 #
 # **To try your own data**, write the name of a file or folder into `MY_FILE` and run the cells from here on again. If there is no record of mailings or no feedback, the lesson lends you that of the simulated shop and says so. The numbers in the prose stay the simulated shop's.
@@ -168,7 +168,7 @@ lesson.show(plot_rfm(scores), lesson.say_rfm(scores))
 #
 # 条件に合う行は、たとえば`scores[scores["m"] == 5]`と書いて取り出します。行の数は`len(…)`で分かります。
 
-# %% [markdown] lang="en" of="74d8df08" part="exercise"
+# %% [markdown] lang="en" of="2e14f6fd" part="exercise"
 # ## Exercise 1
 #
 # Take the best customers from `scores`, those with **both `r` and `f` of 4 or more**. Call them `best`, and count them.
@@ -191,7 +191,7 @@ lesson.check("06.1", answer_1)
 #
 # crmkit のデータでは同意が1列なので、ここではメールの同意を手紙にも使います。実際の店では、手紙とメールの同意を分けて確かめましょう。
 
-# %% [markdown] lang="en" of="3af78e40" part="consent"
+# %% [markdown] lang="en" of="ef39e5f5" part="consent"
 # ## Who may be written to?
 #
 # However high the score, only those who agreed (`email_opt_in` is True) get a letter, and nobody who opted out later (`opted_out_at` holds a date; `isna()` asks whether it is empty).
@@ -210,7 +210,7 @@ len(people), len(may)
 #
 # `A.isin(B)`は、Aの一人ひとりがBの中にいるかを調べ、`.sum()`は「いる」人を数えます。どちらの表にも`customer_id`があります。
 
-# %% [markdown] lang="en" of="6949677a" part="exercise"
+# %% [markdown] lang="en" of="313ddcab" part="exercise"
 # ## Exercise 2
 #
 # How many of your `best` customers **may be written to**, that is, are in `may`?
@@ -230,7 +230,7 @@ lesson.check("06.2", answer_2)
 #
 # 「同意していない優良な顧客がもったいない」という声が出たら、「同意をもらう方法は？」と返しましょう。送ることではありません。
 
-# %% [markdown] lang="en" of="170f12bc" part="exercise" tags=["trainer"]
+# %% [markdown] lang="en" of="55f37942" part="exercise" tags=["trainer"]
 # **Ten minutes.** People stumble over the brackets around `&`, or write `and`. Exercise 2 needs the `best` of Exercise 1, so look at that check first.
 #
 # If someone is sorry for the good customers without consent, ask how one could win their consent. Writing to them is not the way.
@@ -242,7 +242,7 @@ lesson.check("06.2", answer_2)
 #
 # 次のセルは、手紙の日の状態で、常連（`regular`、注文が三度以上）か、35日以上ごぶさた（`quiet`）かに分けます。`ge`は「以上」の意味です。
 
-# %% [markdown] lang="en" of="8a46dc92" part="effect"
+# %% [markdown] lang="en" of="21728efe" part="effect"
 # ## Response and effect
 #
 # A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`; the picture says "held out"). The difference between them and those with a letter (`treatment`) is the effect of the letter: `value`, with its interval from `low` to `high`.
@@ -266,7 +266,7 @@ lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 #
 # はっきり違うのは、手紙がなくても注文するのにクーポンを受け取る人の数です。手紙100通のうち、いまの常連なら約{{ 100 * shares.loc["regular_active", "control"] :.0f}}人、ごぶさたの常連なら約{{ 100 * shares.loc["regular_quiet", "control"] :.0f}}人です。
 
-# %% [markdown] lang="en" of="a2075cc3" part="effect"
+# %% [markdown] lang="en" of="0892eefa" part="effect"
 # Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} with a letter ordered: by response rate they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without one. Of the quiet regulars only {{ shares.loc["regular_quiet", "treatment"] :.0%}} responded, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, against {{ 100 * shares.loc["regular_active", "value"] :.1f}}. The intervals overlap widely: neither wins.
 #
 # What does differ is how many coupons go to people who would have ordered anyway: about {{ 100 * shares.loc["regular_active", "control"] :.0f}} in every hundred letters to active regulars, {{ 100 * shares.loc["regular_quiet", "control"] :.0f}} in every hundred to quiet ones.
@@ -317,7 +317,7 @@ lesson.quiz("06.4")
 #
 # 得点の良し悪しは、よくリフトで測ります。得点の高い人が、無作為に選んだ人の何倍反応したかです。ここでの反応は「56日以内の注文」です。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます。
 
-# %% [markdown] lang="en" of="a763f78f" part="curve"
+# %% [markdown] lang="en" of="fc311433" part="curve"
 # ## A curve that looks too good
 #
 # A score is often judged by its targeting lift: how many times as often those at the top respond as people chosen at random. A response is here an order within 56 days. Let us measure the lift of the sum of the RFM scores among those who got **no letter at all**.
@@ -342,7 +342,7 @@ lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 # %% [markdown] lang="ja" part="curve" tags=["trainer"]
 # **4分。** 曲線だけを先に見せて「この得点を使いたいですか」と聞きます。手が挙がってから、誰にも手紙を送っていないことを思い出してもらいましょう。
 
-# %% [markdown] lang="en" of="00000000" part="curve" tags=["trainer"]
+# %% [markdown] lang="en" of="9da65b09" part="curve" tags=["trainer"]
 # **Four minutes.** Show the curve alone and ask who would use this score. When the hands are up, let them remember that nobody here had a letter.
 
 # %% [markdown] lang="ja" part="personal"
@@ -350,7 +350,7 @@ lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 #
 # 手紙の中身を相手に合わせるのが、{{ term:personalization }}です。この店では、合わせた文面を誰に送るかもくじで決めたので、二つの差（`value`）をそのまま比べられます。人が選んで送った記録では、比べられません。
 
-# %% [markdown] lang="en" of="5207670e" part="personal"
+# %% [markdown] lang="en" of="1221699e" part="personal"
 # ## After whom comes what
 #
 # To fit the letter to its reader is {{ term:personalization }}. In this shop it was drawn by lot, too, who got a fitted text, so the two differences (`value`) can be compared. Where somebody chose, they could not.
@@ -362,13 +362,13 @@ personal[["is_personalized", "treatment", "control", "value", "low", "high"]]
 # %% [markdown] lang="ja" part="personal"
 # 差は、合わせた文面（`True`）が{{ 100 * personal["value"].iloc[-1] :.1f}}ポイント、そうでない文面が{{ 100 * personal["value"].iloc[0] :.1f}}ポイント。区間は重なりません。この店では、同じ切手でも、文面しだいで効き目が違いました。
 
-# %% [markdown] lang="en" of="00000000" part="personal"
+# %% [markdown] lang="en" of="59c2a9dd" part="personal"
 # The fitted text (`True`) has an effect of {{ 100 * personal["value"].iloc[-1] :.1f}} points, the other one of {{ 100 * personal["value"].iloc[0] :.1f}}, and the intervals do not overlap. In this shop the same stamp did more with the right words.
 
 # %% [markdown] lang="ja" part="needs"
 # 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`は要望の種類です（`gift_wrapping`はギフト包装）。空の声は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
 
-# %% [markdown] lang="en" of="1a818d2a" part="needs"
+# %% [markdown] lang="en" of="00251f33" part="needs"
 # What to write about, customers tell you. {{ Term:needs_analysis }} lists what they ask for, by count; feedback without a wish (an empty `need_code`) is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
 
 # %%
@@ -380,7 +380,7 @@ crmkit.topic_counts(wishes, by="need_code").head(5)[["need_code", "count", "shar
 #
 # 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじで送る人を決めた案内を、前半と後半に分け、まず前半だけを見ます。
 
-# %% [markdown] lang="en" of="9d5b4c2d" part="trap"
+# %% [markdown] lang="en" of="0151ffae" part="trap"
 # ## A trap: compare many, pick the best
 #
 # Let us split the effect of the letters by month of birth, which should make no difference whatever. The mailings are cut into an earlier and a later half; look at the earlier ones first.
@@ -392,7 +392,7 @@ lesson.show(plot_campaign_lift(earlier), lesson.say_lift(earlier))
 # %% [markdown] lang="ja" part="trap" tags=["trainer"]
 # **4分。** 図を見せて「次の手紙を何月生まれに送りますか」と聞きます。理由まで作ってくれる人が必ずいます（「誕生月の直前は…」）。その理由を褒めてから、次のセルを実行しましょう。
 
-# %% [markdown] lang="en" of="02df8bb4" part="trap" tags=["trainer"]
+# %% [markdown] lang="en" of="eb00f78c" part="trap" tags=["trainer"]
 # **Four minutes.** Show the picture and ask to which month of birth the next letters should go. Somebody will even find a reason. Praise it, then run the next cell.
 
 # %%
@@ -406,7 +406,7 @@ print(f"later: {100 * second[winner]:+.1f} (all months {100 * second.mean():+.1f
 #
 # 一番になるには、たまたまの幸運も要ります。幸運は次の回には続きません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
 
-# %% [markdown] lang="en" of="bf212778" part="trap"
+# %% [markdown] lang="en" of="36fe1890" part="trap"
 # Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * first[winner] :.1f}} points. In the later half it has {{ 100 * second[winner] :.1f}}, back near the mean of all months ({{ 100 * second.mean() :.1f}}).
 #
 # To come first one needs luck as well, and luck does not last: the winner's curse. **If you have compared many, test the one you chose once more.**
