@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from crmkit import frames
 from crmkit.lessons.budget import (
     BUDGET,
     CUSTOMERS,
@@ -60,7 +61,7 @@ def million_yen() -> Explorer:
         steps = tuple(round(yen[name] / STEP) for name in LEVERS)
         if steps not in known:
             over = text("lesson15.over", too_much=f"{STEP * sum(steps) - BUDGET:,}")
-            return Answer(math.nan, over, lambda _, axes, __: _draw_board(axes[1], _board(known, order[0], None)))
+            return Answer(math.nan, over, lambda _, axes, __: _draw_over(axes, _board(known, order[0], None)))
         result = known[steps]
         facts = {"rank": order.index(steps) + 1, "of": len(order), "best": _yen(known[order[0]].profit)}
         facts |= {"equal": _yen(known[equal].profit), "back": "–" if math.isnan(result.back) else f"{result.back:.0f}"}
@@ -117,6 +118,13 @@ def _draw_chain(ax: Any, effects: Any) -> None:
     ax.set_xlim(-22, 22)
     ax.set_xlabel(text("lesson15.chain_axis"))
     ax.grid(axis="y", visible=False)
+
+
+def _draw_over(axes: Any, shown: Mapping[str, tuple[Result, str]]) -> None:
+    """More than there is: nothing was set off."""
+    axes[0].set_axis_off()
+    axes[0].annotate(text("lesson15.over_here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=RED)
+    _draw_board(axes[1], shown)
 
 
 def _write(ax: Any, x: float, y: float, said: str) -> None:
@@ -238,12 +246,18 @@ def again(survey_responses: Any, orders: Any, *, days: int = 90) -> pd.DataFrame
         One row per answer: `customer_id`, `answered_at`, `satisfied` (the upper quarter of the scale),
         `orders_before`, `again` (ordered within so many days), `observed` (whether the data reach that far).
 
+    Raises:
+        MissingColumn, WrongType: naming the table, the column and the nearest name found.
+
     Examples:
         >>> import crmkit
         >>> salon = crmkit.sample("salon")
-        >>> again(salon.survey_responses, salon.orders)["again"].mean() > 0.5
+        >>> bool(again(salon.survey_responses, salon.orders)["again"].mean() > 0.5)
         True
     """
+    known = ("customer_id", "kind", "score", "sent_at")
+    frames.open_table(survey_responses, "survey_responses", needs=known, must=known)
+    frames.open_table(orders, "orders", needs=("customer_id", "ordered_at"))
     asked = survey_responses[survey_responses["kind"].eq("csat") & survey_responses["score"].notna()]
     at = asked["sent_at"]
     if "responded_at" in asked:

@@ -72,7 +72,7 @@ class Choice:
             value=self.start,
             description=label,
             style={"description_width": "initial"},
-            layout={"width": "30em", "max_width": "100%"},
+            layout={"width": "40em", "max_width": "100%"},
         )
         box.add_class("crmkit-twin")
         return box, box
@@ -157,7 +157,7 @@ class Explorer(ipywidgets.VBox):
             max=prediction.high,
             step=prediction.step,
             value=self._start,
-            description=text("explorer.prediction", unit=prediction.unit),
+            description=text("explorer.prediction", unit=prediction.unit.strip()),
             style={"description_width": "initial"},
             layout={"width": "18em"},
         )

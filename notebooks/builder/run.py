@@ -30,7 +30,8 @@ RUN_SECONDS = 600  # whatever takes longer hangs
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # without a kernel JupyterLab shows "model not found" for it
 HARMLESS = ("Matplotlib is building the font cache",)  # once on a new machine, whatever the lesson does
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}\b|\b0x[0-9a-f]{8,}\b")
-FAILED_INSIDE = ("explorer.failed", "verdict.failed")  # widgets and checks say an exception instead of raising it
+# widgets and checks say an exception, or that a question was never offered, instead of raising it
+FAILED_INSIDE = ("explorer.failed", "verdict.failed", "verdict.unknown")
 FILLING = """\
 def _fill(wanted):
     import json

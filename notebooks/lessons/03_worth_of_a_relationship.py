@@ -100,7 +100,7 @@ year
 #
 # 割り算のもとになる費用を、種類ごとに見ておきましょう。
 
-# %% [markdown] lang="en" of="fbcdc298" part="code" typed="the name of the interval"
+# %% [markdown] lang="en" of="a83c1669" part="code" typed="the name of the interval"
 # The **95% interval** allows for chance: other people might have come. The wider it is, the less can be said for certain. The costs are taken from the books as they are.
 #
 # Look at the costs that went into the division, by their kind.
@@ -439,7 +439,7 @@ lesson.show(plot_decile_table(tenths), lesson.say_deciles(tenths))
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
 # **2分。** 店長の質問に戻ります。「広告をやめるべきですか」に、一人一文で答えてもらいましょう。「分からない、だから一部で試す」が言えれば合格です。
 
-# %% [markdown] lang="en" of="a78e2cc3" part="takeaway" tags=["trainer"]
+# %% [markdown] lang="en" of="f88cad14" part="takeaway" tags=["trainer"]
 # **Two minutes.** Back to the manager: should she stop advertising? Everyone answers in one sentence. "We do not know yet, so let us try it on some" is what you hope to hear.
 
 # %% [markdown] lang="ja" part="own_data"

@@ -110,7 +110,7 @@ crmkit.explain_match(salon.customers, first, second, threshold=28)
 #
 # このデータは作りものなので、誰が誰かの正解（`truth`）があります。**適合率**は、見つけた組のうち正しい割合。**再現率**は、本当にある組のうち見つけた割合です。「95%信頼区間」（図では「95%区間」）は、組の数が少ないために値がどれだけ不確かかを表します。
 
-# %% [markdown] lang="en" of="1139adfc" part="code" typed="the name of the interval"
+# %% [markdown] lang="en" of="289820c0" part="code" typed="the name of the interval"
 # ## How well did it go?
 #
 # These data are made up, so there is a truth about who is who. **Precision** is the share of the pairs found that are right. **Recall** is the share of the pairs there are that were found. The 95% interval tells how unsure the value is, with so few pairs.
@@ -334,7 +334,7 @@ for row in doubles.head(1).itertuples():
 # %% [markdown] lang="ja" part="database"
 # **履歴**には、誰が何をなぜ変えたかが残ります。新しいものが上で、`NaN`は理由が書かれていないという意味です。
 
-# %% [markdown] lang="en" of="25282f75" part="database"
+# %% [markdown] lang="en" of="24bcac56" part="database"
 # The **journal** says who changed what, and why, the latest first. `NaN` means that no reason was given.
 
 # %%
@@ -474,7 +474,7 @@ crmkit.consent_rate(customers)
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
 # **同意の話から3分。** 「うちの名簿、何人分？」という店長の質問に、一人一文で答えてもらいます。「正確な数は言えないが、しきい値を決めればおよそ何人、ただし見落としがある」が言えれば合格です。
 
-# %% [markdown] lang="en" of="14d067f5" part="takeaway" tags=["trainer"]
+# %% [markdown] lang="en" of="d6e99a01" part="takeaway" tags=["trainer"]
 # **Three minutes, consent included.** Back to the manager: how many people are on the list? One sentence each. "About so many with this threshold, and some pairs are still missed" is what you hope to hear.
 
 # %% [markdown] lang="ja" part="own_data"
