@@ -289,6 +289,8 @@ def say_rfm(scores: pd.DataFrame) -> str:
 
 def say_top(lift: Estimate) -> str:
     """What a targeting lift divides by what, in a sentence."""
+    if pd.isna(lift.value):
+        return text("estimate.no_data")
     counts = {"chosen": lift.besides["in_top"], "found": lift.numerator, "chance": lift.denominator}
     return text("lesson06.top", lift=f"{lift.value:.1f}", **{name: f"{n:,.0f}" for name, n in counts.items()})
 

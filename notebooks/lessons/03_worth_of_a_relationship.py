@@ -110,10 +110,10 @@ mix = crmkit.cost_mix(costs, by="category", **when.recent)
 lesson.show(plot_cost_mix(mix), lesson.say_costs(mix))
 
 # %% [markdown] lang="ja" part="code"
-# 同じ計算を、最後の3か月だけで行います。
+# 倍率の計算を、最後の3か月だけでもう一度行います。
 
-# %% [markdown] lang="en" of="18ca25d5" part="code"
-# Now the same for the last three months only.
+# %% [markdown] lang="en" of="0a8d3c5b" part="code"
+# Now the ratio once more, for the last three months only.
 
 # %%
 quarter = crmkit.acquisition_retention_cost_ratio(costs, orders, start="2026-01-01", end="2026-04-01")

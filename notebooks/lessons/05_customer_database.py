@@ -171,13 +171,13 @@ print(precision)
 # %% [markdown] lang="en" of="76035e21" part="trap"
 # Of the {{ precision.denominator }} pairs found, {{ precision.denominator - precision.numerator }} are two people: a mother registers her daughter with her own phone. Do not count how many fields agree. Ask **how rarely two strangers, or two of one family, would agree in them**.
 
-# %%
+# %% part="exercise"
 lesson.quiz("05.4")
 
-# %% [markdown] lang="ja" part="trap" tags=["trainer"]
+# %% [markdown] lang="ja" part="exercise" tags=["trainer"]
 # **クイズまで5分。** a を選ぶ人が多いはずです。「3対2の多数決」になっていないか、「同じ家に住む人なら、どれが同じになりますか」と聞き返します。手を挙げて選んでから押してもらうと、話し合いになります。
 
-# %% [markdown] lang="en" of="cb3f022d" part="trap" tags=["trainer"]
+# %% [markdown] lang="en" of="cb3f022d" part="exercise" tags=["trainer"]
 # **Five minutes with the quiz.** Many will choose a: three against two, as in a vote. Ask which of the five two people of one household would share anyway. A show of hands before anybody clicks starts the talk.
 
 # %% [markdown] lang="ja" part="rating"

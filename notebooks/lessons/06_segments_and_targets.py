@@ -262,11 +262,11 @@ shares = by_group.set_index("group")
 lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 
 # %% [markdown] lang="ja" part="effect"
-# いまも来ている常連は{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率（送った人のうち注文した割合）では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイント。いまの常連の{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイントと区間が大きく重なり、どちらが上とも言えません。
+# いまも来ている常連は、手紙を送った人の{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイント。いまの常連の{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイントと区間が大きく重なり、どちらが上とも言えません。
 #
 # はっきり違うのは、手紙がなくても注文するのにクーポンを受け取る人の数です。手紙100通のうち、いまの常連なら約{{ 100 * shares.loc["regular_active", "control"] :.0f}}人、ごぶさたの常連なら約{{ 100 * shares.loc["regular_quiet", "control"] :.0f}}人です。
 
-# %% [markdown] lang="en" of="0892eefa" part="effect"
+# %% [markdown] lang="en" of="07a0428e" part="effect"
 # Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} with a letter ordered: by response rate they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without one. Of the quiet regulars only {{ shares.loc["regular_quiet", "treatment"] :.0%}} responded, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, against {{ 100 * shares.loc["regular_active", "value"] :.1f}}. The intervals overlap widely: neither wins.
 #
 # What does differ is how many coupons go to people who would have ordered anyway: about {{ 100 * shares.loc["regular_active", "control"] :.0f}} in every hundred letters to active regulars, {{ 100 * shares.loc["regular_quiet", "control"] :.0f}} in every hundred to quiet ones.
@@ -315,12 +315,12 @@ lesson.quiz("06.4")
 # %% [markdown] lang="ja" part="curve"
 # ## 立派すぎる曲線
 #
-# 得点の良し悪しは、よくリフトで測ります。得点の高い人が、無作為に選んだ人の何倍反応したかです。ここでの反応は「56日以内の注文」です。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます。
+# 得点の良し悪しは、よくリフトで測ります。得点の高い人が、無作為に選んだ人の何倍反応したかです。ここでの反応は「56日以内の注文」です。手紙を**送らなかった人だけ**で、RFMの合計点のリフトを測ってみます（`share`は、上から選ぶ人の割合）。
 
-# %% [markdown] lang="en" of="fc311433" part="curve"
+# %% [markdown] lang="en" of="c396ef32" part="curve"
 # ## A curve that looks too good
 #
-# A score is often judged by its targeting lift: how many times as often those at the top respond as people chosen at random. A response is here an order within 56 days. Let us measure the lift of the sum of the RFM scores among those who got **no letter at all**.
+# A score is often judged by its targeting lift: how many times as often those at the top respond as people chosen at random. A response is here an order within 56 days. Let us measure the lift of the sum of the RFM scores (`share` is how many are taken from the top) among those who got **no letter at all**.
 
 # %%
 unwritten = tests[tests["arm"] == "control"]
@@ -404,9 +404,9 @@ print(f"later: {100 * second[winner]:+.1f} (all months {100 * second.mean():+.1f
 # %% [markdown] lang="ja" part="trap"
 # 前半で一番だった{{ int(winner) }}月生まれの効果は、前半（`earlier`）が{{ 100 * first[winner] :.1f}}ポイント、後半（`later`）が{{ 100 * second[winner] :.1f}}ポイントでした。全部の月の平均（`all months`、後半は{{ 100 * second.mean() :.1f}}ポイント）の近くまで下がっています。
 #
-# 一番になるには、たまたまの幸運も要ります。幸運は次の回には続きません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
+# 一番になるには、たまたまの幸運も要ります。幸運が次の回も続くとはかぎりません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
 
-# %% [markdown] lang="en" of="36fe1890" part="trap"
+# %% [markdown] lang="en" of="7e6260bc" part="trap"
 # Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * first[winner] :.1f}} points. In the later half it has {{ 100 * second[winner] :.1f}}, back near the mean of all months ({{ 100 * second.mean() :.1f}}).
 #
 # To come first one needs luck as well, and luck does not last: the winner's curse. **If you have compared many, test the one you chose once more.**

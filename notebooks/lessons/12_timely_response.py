@@ -111,9 +111,9 @@ for figure in (on_calendar, at_desk, automatic):
 on_calendar.besides
 
 # %% [markdown] lang="ja" part="code" typed="the name of a statistic, or what a row is; no result"
-# 暦どおりの中央値は{{ float(on_calendar) / 60 :.1f}}時間、平均は{{ on_calendar.besides["mean"] / 60 :.1f}}時間です。夜や定休日をまたいだ長い待ち時間が、平均を中央値の{{ on_calendar.besides["mean"] / float(on_calendar) :.0f}}倍に引き上げました。**平均は「ふつうの人」の待ち時間ではありません。** 90%点は{{ on_calendar.besides["p90"] / 60 :.1f}}時間。10人に1人は、それより長く待っています。お客さまの「2日近く」は、この人たちの声でした。
+# 時間に直すと、暦どおりの中央値は{{ float(on_calendar) / 60 :.1f}}時間、平均は{{ on_calendar.besides["mean"] / 60 :.1f}}時間です。夜や定休日をまたいだ長い待ち時間が、平均を中央値の{{ on_calendar.besides["mean"] / float(on_calendar) :.0f}}倍に引き上げました。**平均は「ふつうの人」の待ち時間ではありません。** 90%点は{{ on_calendar.besides["p90"] / 60 :.1f}}時間。10人に1人は、それより長く待っています。お客さまの「2日近く」は、この人たちの声でした。
 
-# %% [markdown] lang="en" of="11b0dbbc" part="code"
+# %% [markdown] lang="en" of="bc0e6816" part="code"
 # On the calendar the median is {{ float(on_calendar) / 60 :.1f}} hours, the mean {{ on_calendar.besides["mean"] / 60 :.1f}} hours: long waits over nights and closed days pull it up to {{ on_calendar.besides["mean"] / float(on_calendar) :.0f}} times as much. **The mean is not what an ordinary customer waits.** The 90th percentile is {{ on_calendar.besides["p90"] / 60 :.1f}} hours: one customer in ten waits longer than that. "Almost two days" was the voice of one of them.
 
 # %% [markdown] lang="ja" part="definition"
@@ -130,7 +130,7 @@ on_calendar.besides
 #
 # {{ define:timely_response }}
 #
-# An {{ term:inquiry }} is a question; complaints are counted apart. A ticket can be either.
+# An {{ term:inquiry }} is a question; complaints are counted apart. A ticket can be either, or a request.
 #
 # Both clocks are right, but they answer different questions. The calendar says how long the customer waited; opening hours say how long we could have worked on it.
 
@@ -145,9 +145,9 @@ on_calendar.besides
 #
 # {{ define:response_delay }}
 #
-# この店だけでは対応後のアンケートが少ないので、`crmkit.simulate`で、顧客がもっと多い美容室を作ります。`wait_band`は、回答に待ち時間の区分（分、暦どおり）を付けます。`0060-0240`なら、1時間を超え4時間までです。`value`は満足（4点か5点）と答えた割合（`csat`）、`low`〜`high`はその区間です。
+# この店だけでは対応後のアンケートが少ないので、`crmkit.simulate`で、顧客がもっと多い美容室を作ります。`wait_band`は、回答に待ち時間の区分（分、暦どおり）を付けます。`0060-0240`なら1〜4時間です。`value`は満足（4点か5点）と答えた割合（`csat`）、`low`〜`high`はその区間です。
 
-# %% [markdown] lang="en" of="703584b1" part="delay"
+# %% [markdown] lang="en" of="764afbf5" part="delay"
 # ## Does a longer wait make people angrier?
 #
 # {{ define:response_delay }}
@@ -162,9 +162,9 @@ bands = crmkit.csat(answers, by="wait_band")
 bands[["wait_band", "value", "low", "high", "n"]]
 
 # %% [markdown] lang="ja" part="delay"
-# 1時間以内なら{{ bands["value"].iloc[0] :.0%}}、1日を超えると{{ bands["value"].iloc[-1] :.0%}}が満足。ずいぶん違います。では、全員に1時間以内に返信すれば、全員が{{ bands["value"].iloc[0] :.0%}}になるのでしょうか。次のクイズで、一つ選んで「答える」を押しましょう。
+# 1時間以内なら{{ bands["value"].iloc[0] :.0%}}、1日を超えると{{ bands["value"].iloc[-1] :.0%}}が満足。ずいぶん違います。では、全員に1時間以内に返信すれば、全体の満足も{{ bands["value"].iloc[0] :.0%}}になるのでしょうか。次のクイズで、一つ選んで「答える」を押しましょう。
 
-# %% [markdown] lang="en" of="0f1bba1c" part="delay"
+# %% [markdown] lang="en" of="4023a6b6" part="delay"
 # Within an hour {{ bands["value"].iloc[0] :.0%}} are satisfied, beyond a day {{ bands["value"].iloc[-1] :.0%}}. A large gap. So if everybody got a reply within the hour, would {{ bands["value"].iloc[0] :.0%}} of everybody be satisfied? Choose one answer to the quiz and press "Answer".
 
 # %% part="exercise"
