@@ -6,6 +6,9 @@ speaks the language of whoever reads it.
 
 from __future__ import annotations
 
+import re
+import traceback
+
 from crmkit.texts import has_text, text
 
 
@@ -34,6 +37,13 @@ def _rebuild(kind: type[_Spoken], reason: str, values: dict[str, object]) -> _Sp
 
 class CrmkitError(_Spoken):
     """Base of every error crmkit raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (IPython asks for it): the line of the cell, and the sentence; the rest is ours."""
+        steps = traceback.extract_tb(self.__traceback__)
+        cells = [step for step in steps if re.search(r"ipykernel|^<ipython-input", step.filename) and step.line]
+        line = [f"----> {cells[-1].lineno} {cells[-1].line}", ""] if cells else []
+        return [*line, f"{type(self).__name__}: {self}"]
 
 
 class ColumnError(CrmkitError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import math
 import pickle
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.errors import MissingColumn, RowsLeftOut
+from crmkit.errors import EmptyTable, MissingColumn, RowsLeftOut
 from crmkit.estimate import Definition, Estimate, Window, count, ratio, share
 from crmkit.frames import instant
 from crmkit.intervals import wilson
@@ -96,6 +97,21 @@ def test_an_error_speaks_the_readers_language_and_travels():
     assert "has no column 'customer_id'" in str(there)
     use_language("ja")
     assert "列「customer_id」がありません" in str(there)
+
+
+def test_a_notebook_shows_the_cells_line_and_the_sentence(monkeypatch):
+    """What IPython asks an exception for; the frames of crmkit itself say nothing to who reads a lesson."""
+    cell, code = "/tmp/ipykernel_7/1.py", "table = {}\nraise_it()\n"
+    monkeypatch.setitem(linecache.cache, cell, (len(code), None, code.splitlines(keepends=True), cell))
+
+    def raise_it():
+        raise EmptyTable("no_bytes", file="shop.csv")
+
+    with pytest.raises(EmptyTable) as caught:
+        exec(compile(code, cell, "exec"), {"raise_it": raise_it})
+    shown = caught.value._render_traceback_()
+    assert shown == ["----> 2 raise_it()", "", f"EmptyTable: {caught.value}"]
+    assert EmptyTable("no_bytes", file="shop.csv")._render_traceback_() == [f"EmptyTable: {caught.value}"]
 
 
 def test_an_estimate_can_be_compared_and_copied():
