@@ -179,7 +179,8 @@ class Estimate:
         """What was divided by what; how many were looked at where nothing was divided."""
         if math.isnan(self.numerator) or math.isnan(self.denominator):
             return text("estimate.n", n=self.n)
-        key = "estimate.ratio" if self.is_ratio or self.method not in ("wilson", "none") else "estimate.of"
+        share = self.unit != "times" and self.method in ("wilson", "none") and not self.is_ratio
+        key = "estimate.of" if share else "estimate.ratio"
         return text(key, numerator=shown_count(self.numerator), denominator=shown_count(self.denominator))
 
     @property

@@ -124,19 +124,26 @@ def test_without_a_variable_it_is_in_the_users_own_data_folder(monkeypatch, tmp_
         assert record.place().name == "progress.json"
 
 
-def test_resuming_says_what_was_solved(kept, capsys):
+def a_new_session():
+    exercise._greeted.clear()
     tasks_of_mine()
+
+
+def test_resuming_says_what_was_solved(kept, capsys):
+    a_new_session()
     assert capsys.readouterr().out == ""
     note("08.1", "correct")
-    tasks_of_mine()
+    a_new_session()
     day = own().tries[0].at[:10]
     assert capsys.readouterr().out == text("progress.resume_open", solved=1, of=3, day=day, open="08.2, 08.4") + "\n"
+    tasks_of_mine()
+    assert capsys.readouterr().out == ""  # once a session: a lesson begins anew on own data
     note("08.2", "correct")
     note("08.4", "correct")
-    tasks_of_mine()
+    a_new_session()
     assert capsys.readouterr().out == text("progress.resume_all", solved=3, of=3, day=day) + "\n"
     crmkit.progress(record=False)
-    tasks_of_mine()
+    a_new_session()
     assert capsys.readouterr().out == ""
 
 

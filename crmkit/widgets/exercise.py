@@ -55,6 +55,7 @@ class Exercise:
 
 _known: dict[str, Exercise | Quiz] = {}
 _tries: dict[str, int] = {}
+_greeted: set[str] = set()  # of these it was said in this session what had been solved before
 _latest: dict[str, tuple[str, str]] = {}
 
 
@@ -63,7 +64,9 @@ def offer(*exercises: Exercise | Quiz) -> None:
     for exercise in exercises:
         _known[exercise.key] = exercise
         _tries.pop(exercise.key, None)
-    before = resume([exercise.key for exercise in exercises])
+    new = {exercise.key for exercise in exercises} - _greeted
+    _greeted.update(new)
+    before = resume([exercise.key for exercise in exercises]) if new else ""
     if before:
         print(before)
 

@@ -327,7 +327,7 @@ unwritten = tests[tests["arm"] == "control"]
 scored = lesson.ordered(unwritten, letters.test_orders)
 scored["score"] = scored["r"] + scored["f"] + scored["m"]
 lift = crmkit.targeting_lift(scored, share=0.15, response="ordered")
-float(lift)
+print(lesson.say_top(lift))
 
 # %%
 gains = crmkit.cumulative_gains(scored, response="ordered")

@@ -293,7 +293,7 @@ by_channel[["channel", "value", "low", "high", "n"]]
 # %%
 promises = desk.sla_policies
 to_questions = (promises["metric"] == "first_reply") & (promises["ticket_kind"] == "question")
-promises.loc[to_questions, ["priority", "target_minutes", "in_business_hours"]]
+promises[to_questions].filter(["priority", "target_minutes", "in_business_hours"])
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
