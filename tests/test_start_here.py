@@ -8,6 +8,7 @@ import pytest
 import crmkit
 from crmkit.lessons import start_here as lesson
 from crmkit.texts import in_language
+from crmkit.training.lessons import lessons
 
 
 @pytest.mark.parametrize("lever", lesson.LEVERS)
@@ -70,3 +71,24 @@ def test_customers_are_counted_in_ways_that_differ():
         assert counted["have ever bought"] > counted["have bought in the last 12 months"]
         alone = lesson.customers_counted(crmkit.load(crmkit.sample("salon").orders))
     assert len(alone) == 3  # no list, no truth: what orders tell
+
+
+def test_only_who_has_bought_can_have_stayed():
+    salon = crmkit.sample("salon")
+    never = ~salon.truth.customers["customer_id"].isin(lesson.went_ahead(salon.orders)["customer_id"])
+    assert (never & salon.truth.customers["died_at"].isna()).any()  # so that leaving them out makes a difference
+    with in_language("en"):
+        counted = lesson.customers_counted(salon)["customers"]
+    assert counted.iloc[-1] == (~never & salon.truth.customers["died_at"].isna()).sum()
+
+
+def test_courtesy_moves_sales_most_as_the_lesson_tells_the_manager():
+    shares = {lever: abs(lesson._changes()[lever, "much_more", "net_amount"].share) for lever in lesson.LEVERS}
+    assert max(shares, key=shares.__getitem__) == "courtesy"
+
+
+def test_the_map_says_which_lessons_are_there():
+    with in_language("en"):
+        found = lesson.course(lessons())["Notebook"]
+    assert set(found.index[found != "still to come"]) == {one.number for one in lessons()}
+    assert found["08"] == "Repeat and retention (45 min)"

@@ -3,10 +3,10 @@ its map, and what the first two exercises and a quiz are about."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
 from crmkit.widgets.explorer import Answer, Choice, Explorer, Prediction
 from crmkit.widgets.picture import Picture, show
+
+if TYPE_CHECKING:
+    from crmkit.training.lessons import Lesson
 
 __all__ = ["chain", "check", "course", "customers_counted", "one_lever", "quiz", "start", "went_ahead"]
 
@@ -230,10 +233,32 @@ def _draw_arrow(ax: Any, one: Any, other: Any, *, bend: float) -> None:
     ax.annotate("", other.xy, one.xy, arrowprops=look)
 
 
-def course() -> pd.DataFrame:
-    """The map of the course: which lesson answers which question, by theme."""
-    heads = [text(f"lesson00.head.{one}") for one in ("lesson", "theme", "asks")]
-    rows = [(number, text(f"lesson00.theme.{number}"), text(f"lesson00.asks.{number}")) for number in LESSONS]
+def course(there: Iterable[Lesson]) -> pd.DataFrame:
+    """The map of the course: which lesson answers which question, by theme, and whether it is there yet.
+
+    Args:
+        there: The lessons that can be opened, as `crmkit.training.lessons.lessons()` lists them.
+
+    Returns:
+        One row per lesson, in words of the language in use; one that is still to be written says so.
+
+    Examples:
+        >>> from crmkit.texts import in_language
+        >>> with in_language("en"):
+        ...     course([])["Notebook"].unique().tolist()
+        ['still to come']
+    """
+    heads = [text(f"lesson00.head.{one}") for one in ("lesson", "theme", "asks", "notebook")]
+    found = {one.number: text("lesson00.found", title=one.title, minutes=one.minutes) for one in there}
+    rows = [
+        (
+            number,
+            text(f"lesson00.theme.{number}"),
+            text(f"lesson00.asks.{number}"),
+            found.get(number, text("lesson00.to_come")),
+        )
+        for number in LESSONS
+    ]
     return pd.DataFrame(rows, columns=heads).set_index(heads[0])
 
 
@@ -282,7 +307,8 @@ def customers_counted(crm: Any) -> pd.DataFrame:
     counts |= {"month": sold.loc[in_month, "customer_id"].nunique()}
     truth = getattr(crm, "truth", None)
     if truth is not None:
-        counts["there"] = int(truth.customers["died_at"].isna().sum())
+        stayed = truth.customers.loc[truth.customers["died_at"].isna(), "customer_id"]
+        counts["there"] = int(stayed.isin(sold["customer_id"]).sum())  # some on the list have never bought anything
     rows = {text(f"lesson00.counted.{one}"): number for one, number in counts.items() if number is not None}
     return pd.DataFrame({text("lesson00.head.customers"): rows})
 

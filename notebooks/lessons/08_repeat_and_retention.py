@@ -16,8 +16,8 @@
 #         - Count retention among the same people, and explain where the textbook formula differs
 #         - Read a cohort table, and say why an empty cell is not a zero
 #     prerequisites:
-#       ja: 割合の計算。Python は読めれば十分です
-#       en: Shares and percentages; reading a little Python is enough
+#       ja: 割合の計算。Pythonは読めれば十分です。ノートブックが初めてなら、先にレッスン00を
+#       en: Shares and percentages; reading a little Python is enough. If notebooks are new to you, lesson 00 first
 #     teach_minutes: 25
 #     exercise_minutes: 20
 #     cut_if_late: [groups, trap]
@@ -54,15 +54,19 @@ from crmkit.lessons import repeat_and_retention as lesson
 from crmkit.plots import plot_cohort_retention, plot_estimates
 
 ten = crmkit.sample("ten_customers").orders
-ten[["customer_id", "ordered_at", "channel", "net_amount"]].head()
+ten[["customer_id", "ordered_at", "net_amount"]].head()
 
-# %% [markdown] lang="ja" part="predict"
+# %% [markdown] lang="ja" part="predict" typed="what a row is; no result"
 # ## 予想してから動かす
 #
-# まず点の並びをながめて、3月のリピート率を予想しましょう。予想を決めると答えが出ます。そのあと、計算式・月・日数を動かしてみてください。名前の横の印が、分子と分母のどちらに入る人かを表します。
+# 上の表は1行が1回の来店で、誰が（`customer_id`）、いつ（`ordered_at`）、いくら払ったか（`net_amount`、円）です。下の図では、点の一つ一つが来店です。
+#
+# 点の並びをながめて、3月のリピート率を予想しましょう。予想を決めると答えが出ます。そのあと、計算式・月・日数を動かしてみてください。名前の横の印が、分子と分母のどちらに入る人かを表します。
 
-# %% [markdown] lang="en" of="1c24598c" part="predict"
+# %% [markdown] lang="en" of="b479e57b" part="predict"
 # ## Predict, then move
+#
+# In the table above one row is one visit: who came (`customer_id`), when (`ordered_at`), and what they paid in yen (`net_amount`). In the picture below each visit is a dot.
 #
 # Look at the dots and predict the repeat rate of March. Lock it in, and the answer appears. Then change the formula, the month and the days. The sign beside each name says whether that customer is above the line, below it, or both.
 
@@ -159,10 +163,10 @@ stayed = crmkit.retention_rate(ten, **march, active_days=60)
 stayed
 
 # %% [markdown] lang="ja" part="retention" typed="limits and hypotheticals, no results"
-# 教科書の式では{{ stayed.besides["textbook"] :.0%}}になります。期首にいた{{ stayed.denominator }}人に加えて、離れていたAさんの復帰まで「維持」に数えるからです。100%を超えれば気づけます。でも、80%や90%のなかに混ざっていたら、誰も気づきません。
+# 教科書の式は、表の (E−N)/S です。Eは期末の人数、Nは期間中の新規、Sは期首（期間の初め）の人数。答えは{{ stayed.besides["textbook"] :.0%}}になります。期首にいた{{ stayed.denominator }}人に加えて、離れていたAさんの復帰まで「維持」に数えるからです。100%を超えれば気づけます。でも、80%や90%のなかに混ざっていたら、誰も気づきません。
 
-# %% [markdown] lang="en" of="703bdc5b" part="retention"
-# The textbook formula gives {{ stayed.besides["textbook"] :.0%}}: among {{ stayed.denominator }} people who were there at the start it also counts A, who had been away and came back. Above a hundred per cent one notices. Mixed into an ordinary-looking result, nobody would.
+# %% [markdown] lang="en" of="737b8a15" part="retention"
+# The textbook formula is the table's (E−N)/S: customers at the end, less the new ones, divided by those at the start. It gives {{ stayed.besides["textbook"] :.0%}}: among {{ stayed.denominator }} people who were there at the start it also counts A, who had been away and came back. Above a hundred per cent one notices. Mixed into an ordinary-looking result, nobody would.
 
 # %% [markdown] lang="ja" part="retention" tags=["trainer"]
 # **5分。** 維持率と再購入率を取り違える人が、どの教室にもいます。「前からいた人が残ったか」が維持率、「新しい人がもう一度来たか」が再購入率。一人の顧客を例に、どちらの分母に入るかを言ってもらうと、すぐに分かれます。
@@ -170,7 +174,7 @@ stayed
 # 「維持率は1を超えますか？」と聞いてみましょう。超えると答えた人は、戻ってきた人まで数えています。
 
 # %% [markdown] lang="en" of="ef9c3833" part="retention" tags=["trainer"]
-# **Five minutes.** In every room somebody mixes up retention and repurchase. Retention: did those who were here stay? Repurchase: did the new ones come again? Take one customer and let people say whose denominator he is in.
+# **Five minutes.** In every room somebody mixes up retention and repurchase. Retention: did those who were here stay? Repurchase: did the new ones come again? Take one customer and let people say below which line she stands.
 #
 # Ask: "Can retention be above one?" Whoever says yes also counts those who came back.
 
@@ -199,12 +203,16 @@ when
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題1
 #
-# 最後のまる1か月（`when.month`）について、**その月の終わりまでの180日間に来店した顧客を分母にした**リピート率を求めましょう。`base="active"`を使います。
+# `when`は、このデータで使う日付です。`month`は最後の1か月（月末の休みなど、3日までの欠けは許します）、`as_of`は最後の注文の次の日。あとは、出てきたときに説明します。
+#
+# その`when.month`について、**その月の終わりまでの180日間に来店した顧客を分母にした**リピート率を求めましょう。`base="active"`を使います。
 
-# %% [markdown] lang="en" of="75e10a10" part="exercise"
+# %% [markdown] lang="en" of="4b44a3fd" part="exercise"
 # ## Exercise 1
 #
-# For the last full month (`when.month`), find the repeat rate **among the customers who came in the 180 days before its end**. You will need `base="active"`.
+# `when` holds the dates that the exercises ask about. `month` is the last month (up to three days may be missing at its end), `as_of` the day after the last order; the others are explained where they are used.
+#
+# For `when.month`, find the repeat rate **among the customers who came in the 180 days before its end**. You will need `base="active"`.
 
 # %% part="exercise"
 answer_1 = ...
@@ -238,17 +246,17 @@ lesson.check("08.1", answer_1)
 first = orders.groupby("customer_id")["ordered_at"].transform("min")
 orders["joined"] = first.dt.to_period("Q").astype(str)
 by_quarter = crmkit.repurchase_rate(orders, horizon_days=90, as_of=when.as_of, by="joined")
-by_quarter.tail(6)
+by_quarter[["joined", "value", "low", "high", "n"]].tail(6)
 
 # %% [markdown] lang="ja" part="groups"
-# `by=`を付けると、グループごとの表になります。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
+# `by=`を付けると、グループごとの表になります。`joined`は初めて来た四半期（Q1は1〜3月）、`value`が再購入率、`n`が分母の人数です。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
 #
-# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません。`rows_left_out`は、取消など数えなかった注文の行数です（上の`first`は、簡単のため取消も「初めて」に含めています）。
+# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません（上の`first`は、簡単のため取消も「初めて」に含めています）。
 
-# %% [markdown] lang="en" of="4d9b0a76" part="groups"
-# With `by=` you get a table, one row per group. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
+# %% [markdown] lang="en" of="b0044b06" part="groups"
+# With `by=` you get a table, one row per group. `joined` is the quarter of the first visit (Q1 is January to March), `value` the repurchase rate, `n` how many people are below the line. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
 #
-# The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. `rows_left_out` counts orders that do not count, such as cancelled ones (to keep the code short, `first` above does take them).
+# The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. (To keep the code short, `first` above also takes cancelled orders.)
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
@@ -294,16 +302,16 @@ lesson.quiz("08.4")
 # %% [markdown] lang="ja" part="cohorts"
 # ## 月ごとに追いかける
 #
-# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。次のセルは、表から経過1の行だけを取り出したものです。
+# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。次のセルは、経過1（`age`）の行だけを取り出したもの。`size`は初来店の人数、`active`はそのうち来た人数です。
 #
-# データの最初の数か月には、前からの常連も「初めて」として混ざります。割り引いて読みましょう。
+# データの最初の数か月には、前からの常連も「初めて」として混ざります。最後の月は、月末までのデータがそろわなければ空白のままです。
 
-# %% [markdown] lang="en" of="afbb7fff" part="cohorts"
+# %% [markdown] lang="en" of="b35a6d3d" part="cohorts"
 # ## Following them month by month
 #
-# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back. The next cell picks the rows of age 1 from the table.
+# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back. The next cell picks the rows of `age` 1: `size` is how many first came in that month, `active` how many of them came one month later.
 #
-# The first months of any data are full of old regulars who only look new. Read them with care.
+# The first months of any data are full of old regulars who only look new. Read them with care. The last month stays empty until its data are complete.
 
 # %%
 table = crmkit.cohort_retention(orders, as_of=when.as_of)
