@@ -9,10 +9,12 @@ from functools import cache
 from types import SimpleNamespace
 
 import ipywidgets
+import pandas as pd
 import pytest
 
 import crmkit
 from crmkit.lessons import repeat_and_retention as lesson
+from crmkit.lessons.dates import dates
 from crmkit.texts import LANGUAGES, has_text, in_language, messages, text, use_language
 from crmkit.widgets import exercise
 from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
@@ -275,3 +277,10 @@ def test_a_quiz_whose_judge_raises_says_so():
     box.button.click()
     assert "boom" in str(box.verdict)
     assert "<b>boom" not in "".join(texts_of(box))
+
+
+def test_an_order_in_the_far_future_moves_no_window():
+    orders = crmkit.sample("salon").orders
+    slip = orders.tail(1).assign(ordered_at=pd.Timestamp("2099-12-31"), order_id="slip")
+    assert dates(pd.concat([orders, slip])).as_of == dates(orders).as_of
+    assert dates(slip).as_of == "2100-01-01"  # nothing else to go by

@@ -27,9 +27,16 @@ class Dates:
     as_of: str
 
 
+def day_after_last(happened: pd.Series[Any]) -> pd.Timestamp:
+    """The midnight after the last of these instants; what lies in the future is a slip of somebody's keyboard."""
+    past = happened[happened <= pd.Timestamp.now()]
+    last = (past if len(past) else happened).max()
+    return pd.Timestamp(last).normalize() + pd.Timedelta(days=1)
+
+
 def dates(orders: pd.DataFrame) -> Dates:
     """Find the lesson's windows in an order table."""
-    as_of = orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)
+    as_of = day_after_last(orders["ordered_at"])
     # a month counts as over if no more than its last three days are missing: shops close on some days
     end = (as_of + pd.Timedelta(days=3)).to_period("M")
     firsts = orders.groupby("customer_id")["ordered_at"].min().dt.to_period("M")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from crmkit.estimate import Estimate
+from crmkit.lessons.dates import day_after_last
 from crmkit.lessons.letters import (
     DAYS,
     LEVERS,
@@ -213,7 +214,7 @@ def _letters(crm: Any) -> Letters:
     if feedback is None or not {"need_code", "received_at"} <= set(feedback):
         feedback = shop().feedback
         lent.append("feedback")
-    as_of = str((orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)).date())
+    as_of = str(day_after_last(orders["ordered_at"]).date())
     assert tests is not None  # the lesson's own shop has mailings
     return Letters(orders, customers, as_of, tests, of, feedback, asked, tuple(lent))
 
@@ -228,7 +229,7 @@ def _tests(crm: Any, customers: pd.DataFrame) -> pd.DataFrame | None:
     sends = _table(crm, "campaign_sends")
     if sends is None or not {"campaign_id", "customer_id", "arm", "sent_at", "is_personalized"} <= set(sends):
         return None
-    end = crm.orders["ordered_at"].max().normalize() + pd.Timedelta(days=1)
+    end = day_after_last(crm.orders["ordered_at"])
     parts = []
     for _, mailing in sends.groupby("campaign_id", observed=True):
         day, last = mailing["sent_at"].min(), mailing["sent_at"].max()
