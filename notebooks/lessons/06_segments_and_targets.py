@@ -126,7 +126,7 @@ scores.head()
 # 次の表は、年代（`age_band`、`NaN`は生年月日の分からない人）ごとの顧客数、一人あたりの売上（円）、リピート率（二日以上注文した人の割合）とその区間です。差は、送り方を変えるほど大きいでしょうか（この店では、年齢は買い方に影響しない設定です。実際の店では、測って確かめましょう）。
 
 # %% [markdown] lang="en" of="d7e894c2" part="definition"
-# RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region. 
+# RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region.
 #
 # For each `age_band` (`NaN`: date of birth unknown) the table shows the customers, their sales per head in yen, and the repeat rate (the share who ordered on two or more days) with its interval. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
 
