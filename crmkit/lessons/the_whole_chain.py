@@ -26,7 +26,7 @@ from crmkit.lessons.budget import (
     spend,
     year_as_it_was,
 )  # fmt: skip
-from crmkit.lessons.dates import Dates, dates
+from crmkit.lessons.dates import Dates, dates, day_after_last
 from crmkit.metrics.service.resolution import first_contact_resolution_rate
 from crmkit.metrics.service.times import first_reply_time
 from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
@@ -42,11 +42,12 @@ __all__ = [
 
 CHAIN = ("silent", "tickets", "satisfaction", "stayed", "brought", "orders")  # in the order in which they come about
 PLACES = {
-    "visit": (1.0, 3.4), "told": (3.6, 4.1), "silent": (3.6, 2.7), "answer": (6.4, 4.1), "satisfaction": (9.0, 2.9),
-    "again": (8.2, 0.5), "stay": (5.4, 0.5), "recommend": (2.4, 0.5),
+    "visit": (1.0, 3.4), "told": (3.6, 4.1), "silent": (3.6, 2.7), "answer": (6.4, 4.1), "calls": (9.0, 4.1),
+    "satisfaction": (9.0, 2.7), "again": (8.2, 0.5), "stay": (5.4, 0.5), "recommend": (2.4, 0.5),
 }  # fmt: skip
 ARROWS = (
     ("visit", "told"), ("visit", "silent"), ("told", "answer"), ("answer", "satisfaction"), ("silent", "satisfaction"),
+    ("calls", "satisfaction"),
     ("satisfaction", "again"), ("satisfaction", "stay"), ("satisfaction", "recommend"),
 )  # fmt: skip
 
@@ -200,8 +201,8 @@ def chain(town: Any) -> Picture:
             ends = {"patchA": boxes[a].get_bbox_patch(), "patchB": boxes[b].get_bbox_patch(), "shrinkB": 4}
             look = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.8, "mutation_scale": 16, **ends}
             ax.annotate("", PLACES[b], PLACES[a], arrowprops=look)
-        said = text("lesson15.called", **strength)
-        ax.text(0.2, 1.75, said, va="center", color=INK)
+        ax.text(0.2, 4.45, text("lesson15.flow"), va="center", color=INK)
+        ax.text(0.2, 1.55, text("lesson15.called"), va="center", color=INK)
         picture = Picture()
         picture.show(figure, text("lesson15.chain", **flow, **strength))
     return picture
@@ -281,7 +282,9 @@ def again(survey_responses: Any, orders: Any, *, days: int = 90) -> pd.DataFrame
     watched = pd.Timedelta(days=days)
     answers["orders_before"] = last["orders_before"].fillna(0).astype(int).to_numpy()
     answers["again"] = (nearest["ordered_at"] - nearest["answered_at"]).le(watched).fillna(False).to_numpy(dtype=bool)
-    answers["observed"] = (answers["answered_at"] + watched).le(bought_at["ordered_at"].max()).to_numpy(dtype=bool)
+    answers["observed"] = (
+        (answers["answered_at"] + watched).le(day_after_last(bought_at["ordered_at"])).to_numpy(dtype=bool)
+    )
     return answers.reset_index(drop=True)
 
 
@@ -309,6 +312,8 @@ def _desk() -> Exercise:
         {
             "sales": lambda: CUSTOMERS * effect("net_amount"),
             "sales_less_cost": lambda: CUSTOMERS * effect("net_amount") - STEP,
+            "sales_less_costs": lambda: CUSTOMERS * (effect("net_amount") - effect("cost")) - STEP,
+            "cost_twice": lambda: CUSTOMERS * (effect("profit") - effect("cost")) - STEP,
             "gross": lambda: CUSTOMERS * effect("profit"),
             "one_customer": lambda: effect("profit"),
             "one_customer_less_cost": lambda: effect("profit") - STEP,

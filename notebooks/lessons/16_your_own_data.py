@@ -143,7 +143,7 @@ both = crmkit.load({"orders": folder / "uriage.csv", "customers": folder / "memb
 both.customers.head(2)
 
 # %%
-both.problems.tail(1)[["column", "rows", "problem"]]
+print(both.problems["problem"].iloc[-1])
 
 # %%
 both.repairs
@@ -311,9 +311,9 @@ print(lesson.chapters(page))
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで
 #
-# CSVのほかに、Excel、Parquet、SQLite、DuckDB、PostgreSQL、フォルダーごとの読み込みもできます。ターミナルでは`crmkit check 売上.csv`で検査、`crmkit report 売上.csv --out report.html`でレポートになります。データそのものを社外に渡すときは、先に`crmkit.new_key`で鍵を作り、`crmkit.pseudonymize`で名前やIDを伏せてください。
+# CSVのほかに、Excel、Parquet、SQLite、DuckDB、PostgreSQL、フォルダーごとの読み込みもできます。ターミナルでは`crmkit check 売上.csv`で検査、`crmkit report 売上.csv --out report.html`でレポートになります。データそのものを社外に渡すときは、先に`crmkit.new_key`で鍵を作り、`crmkit.pseudonymize`で名前やIDを伏せてください。伏せたあとも、個人情報であることに変わりはありません。
 
-# %% [markdown] lang="en" of="cbce2fec" part="own_data"
+# %% [markdown] lang="en" of="924de01f" part="own_data"
 # ## With your own data
 #
 # Besides CSV, crmkit loads Excel, Parquet, SQLite, DuckDB, PostgreSQL and whole folders. In a terminal, `crmkit check sales.csv` examines a file and `crmkit report sales.csv --out report.html` makes the report. Before you give the data themselves to anyone outside, make a key with `crmkit.new_key` and replace names and ids with `crmkit.pseudonymize`. The result is still personal data.
