@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,7 @@ QUIZ = re.compile(r"""^((?:\w+\.)?quiz\(["']\d\d\.\d+["'])\)[ \t]*$""", re.MULTI
 SWITCH = re.compile(r"^MY_FILE = None$", re.MULTILINE)
 SWITCH_COLUMNS = re.compile(r"^MY_COLUMNS = \{.*?\}$", re.MULTILINE | re.DOTALL)
 UNANSWERED = re.compile(r"^\w+(?:\s*:[^=\n]+)?\s*=\s*\.\.\.[ \t]*(?:#.*)?\n?", re.MULTILINE)
+_ONE_LANGUAGE = threading.Lock()  # the language in use is one for the whole process, and lessons are built side by side
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -51,6 +53,11 @@ class Edition:
 
 def notebook(edition: Edition, values: Mapping[prose.Placeholder, str]) -> Any:
     """The notebook without outputs. Cells get ids by lesson and position, so that diffs stay quiet."""
+    with _ONE_LANGUAGE:
+        return _notebook(edition, values)
+
+
+def _notebook(edition: Edition, values: Mapping[prose.Placeholder, str]) -> Any:
     number, language = edition.lesson.number, edition.language
     cells = [
         _cell("markdown", f"{number}-title", opening(edition)),
