@@ -52,7 +52,8 @@ def campaign_lift(
     """How much larger the share of customers who order is among those the campaign was meant for than in the hold-out.
 
     Both arms are watched from the same moment: the campaign's first mail, or a row's own `sent_at` where the hold-out
-    has one too. Several rows of a customer in one campaign are one.
+    has one too. Several rows of a customer in one campaign are one; whoever was drawn to be written to counts so, also
+    where the mail never arrived. A campaign without a hold-out is left aside.
 
     Args:
         campaign_sends: One row per customer and campaign: `customer_id`, `arm`, `sent_at` (may be empty in the

@@ -167,7 +167,8 @@ def nps(
     Args:
         survey_responses: As for `csat`, answers of kind "nps" on 0–10; `scope` is heeded where present.
         scope: "relational" (asked now and then) or "transactional" (asked after an order or a ticket): the two are
-            never pooled, so it has to be said where the table has both, unless `by` is the scope itself.
+            never pooled, so it has to be said where the table has both, unless `by` is the scope itself. Answers that
+            name no scope are counted with the one that is named; with a `scope`, they are left out.
         start, end, by, columns: As for `csat`.
 
     Returns:
@@ -227,7 +228,7 @@ def ces(
 
     Raises:
         MissingColumn, WrongType, ParameterError: as for `csat`; the scale has to be 1–7. A score of the older question
-        "how much effort did you need?", where higher is harder, has to be turned round first.
+            "how much effort did you need?", where higher is harder, has to be turned round first.
 
     Examples:
         >>> import pandas as pd

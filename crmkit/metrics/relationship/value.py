@@ -35,8 +35,8 @@ def clv_historic(
     """What a customer has brought in so far: mean gross profit per customer, from the first order up to `as_of`.
 
     Gross profit = net amount − refunds − unit cost × quantity of the lines. An order whose lines or costs are missing
-    has no known profit: it is left out and counted. An order refunded in full does not count, neither its money nor its
-    cost, as in every metric. Sales to date, which shops often call LTV, are in `besides`.
+    has no known profit: it is left out and counted. An order refunded in full, whenever that was, does not count,
+    neither its money nor its cost, as in every metric. Sales to date, which shops often call LTV, are in `besides`.
 
     Args:
         orders: One row per order: `order_id`, `customer_id`, `ordered_at`, `net_amount`; `refund_amount`,

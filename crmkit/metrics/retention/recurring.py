@@ -43,8 +43,9 @@ def mrr_movements(subscriptions: Any, *, start: When | None = None, end: When, c
     Returns:
         A table of the engine's own kind, one row per month, in yen per month: `month` (its first day), `opening`,
         `new` (customers whose first contract began in it), `expansion` and `contraction` (customers at both ends who
-        pay more, or less), `churned` (customers gone), `reactivation` (customers back), `closing`, and `customers` at
-        the end. What goes is positive too: opening + new + expansion − contraction − churned + reactivation = closing.
+        pay more, or less), `churned` (customers gone), `reactivation` (customers back, after however short a gap that
+        holds the beginning of a month), `closing`, and `customers` at the end. What goes is positive too:
+        opening + new + expansion − contraction − churned + reactivation = closing.
 
     Raises:
         MissingColumn, WrongType: naming the column, what was found and the mend.

@@ -101,8 +101,8 @@ def first_contact_resolution_rate(
             `category` tell whether a new ticket is about the same matter.
         method: "no_repeat" = no reopening and no new ticket of the same customer and category within `repeat_days` days
             after the first solution, among tickets solved as long ago. A reopening counts whenever it came, for the
-            matter was not over; a ticket of no known customer cannot come again. "zammad" = solved within 15 minutes,
-            among all tickets solved (Zammad calls that its first solution).
+            matter was not over; a ticket of no known customer cannot come again, and tickets without a category are
+            of one. "zammad" = solved within 15 minutes, among all tickets solved (Zammad's first solution).
         repeat_days: How many days a matter has to stay quiet.
         as_of: Up to when the data were collected, not included; default: just after the last event.
 

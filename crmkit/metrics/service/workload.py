@@ -157,7 +157,8 @@ def backlog(
 
     Returns:
         An `Estimate` (tickets) without an interval, since all are counted; n = tickets created before. In `besides`
-        those `unassigned` and those `unanswered` by a person. With `by`, a table as for `ticket_volume`.
+        those `unassigned` (never given to anybody; one put back is not among them) and those `unanswered` by a person.
+        With `by`, a table as for `ticket_volume`.
 
     Raises:
         MissingColumn, WrongType, ParameterError: as for `first_reply_time`.
