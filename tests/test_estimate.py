@@ -101,7 +101,7 @@ def test_an_error_speaks_the_readers_language_and_travels():
 
 def test_a_notebook_shows_the_cells_line_and_the_sentence(monkeypatch):
     """What IPython asks an exception for; the frames of crmkit itself say nothing to who reads a lesson."""
-    cell, code = "/tmp/ipykernel_7/1.py", "table = {}\nraise_it()\n"
+    cell, code = "ipykernel_7/1.py", "table = {}\nraise_it()\n"
     monkeypatch.setitem(linecache.cache, cell, (len(code), None, code.splitlines(keepends=True), cell))
 
     def raise_it():
