@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,18 +17,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import growth
 import loading
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from alone import alone, peak_mb
 
 ROWS, REPORTED = 10_000_000, 1_000_000
 TIMES = 3
 MOST = 2.0  # what is asked of the ratio crmkit / a query by hand for each rule
 MOST_SECONDS = 60  # what is asked of a report of a million orders
-LIMIT_SECONDS = 1800
 Found = list[dict[str, Any]]
 
 # every nth row has this wrong: no two of them meet in one row
@@ -79,10 +77,12 @@ def measure(rows: int, reported: int, folder: Path, into: Found, say: Any) -> No
     for turn in range(TIMES):
         for name in WHO:
             say(f"checking: {name}, {rows:,} orders, {turn + 1} of {TIMES}")
-            runs[name].append(_alone(name, path))
+            runs[name].append(alone(__file__, name, str(path)))
     into += _compared(rows, runs)
     say(f"report of {reported:,} orders")
-    into.append({"who": "report", "rows": reported, **_alone("report", loading._files(reported, folder)[1])})
+    into.append(
+        {"who": "report", "rows": reported, **alone(__file__, "report", str(loading.files(reported, folder)[1]))}
+    )
 
 
 def _compared(rows: int, runs: dict[str, list[dict[str, Any]]]) -> Found:
@@ -106,7 +106,7 @@ def _spoilt(rows: int, folder: Path) -> Path:
     path = folder / f"spoilt-{rows}.parquet"
     if path.exists():
         return path
-    clean = pq.ParquetFile(loading._files(rows, folder)[1])
+    clean = pq.ParquetFile(loading.files(rows, folder)[1])
     half = path.with_suffix(".half")
     with pq.ParquetWriter(half, clean.schema_arrow) as writer:
         first = 0
@@ -129,16 +129,6 @@ def _with_faults(table: pa.Table, first: int) -> pa.Table:
     return table.set_column(table.schema.get_field_index("order_id"), "order_id", again)
 
 
-def _alone(who: str, path: Path) -> dict[str, Any]:
-    try:
-        command = [sys.executable, __file__, who, str(path)]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-        return dict(json.loads(ran.stdout.splitlines()[-1]))
-    except subprocess.SubprocessError as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        return {"missing": said.splitlines()[-1][:200] if said else "ended without a word"}
-
-
 def _inside(who: str, path: str) -> None:
     """Check or report once in this process and print what it took; what is imported first is not counted."""
     import crmkit
@@ -154,7 +144,7 @@ def _inside(who: str, path: str) -> None:
     else:
         found = WHO[who](table)
     seconds = time.perf_counter() - begun
-    print(json.dumps({"seconds": seconds, "memory_mb": growth._peak_mb(), "found": found}))
+    print(json.dumps({"seconds": seconds, "memory_mb": peak_mb(), "found": found}))
 
 
 def report(found: Found) -> list[str]:

@@ -8,8 +8,6 @@ As a program this file measures one metric on one file, so that each has a proce
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alone import alone, peak_mb
+
 AS_OF, UNTIL = "2026-01-01", "2025-12-31"
 MEMORY_LIMIT, THREADS = "4GB", 2
 LINEAR = 1.25  # how many times the seconds per row of the smallest table a larger one may take
-LIMIT_SECONDS = 1800
 METRICS: dict[str, Callable[[Any], Any]] = {
     "repeat_rate": lambda orders: _face().repeat_rate(orders),
     "rfm": lambda orders: _face().rfm(orders, as_of=AS_OF).aggregate("count(*), sum(r + f + m)").fetchall(),
@@ -46,17 +45,7 @@ def measure(sizes: list[int], folder: Path, into: list[dict[str, Any]], say: Cal
         path = tables.orders(rows, folder)
         for metric in METRICS:
             say(f"{metric}: {rows:,} rows on the disk")
-            into.append({"metric": metric, "rows": rows, **_alone(metric, path)})
-
-
-def _alone(metric: str, path: Path) -> dict[str, Any]:
-    try:
-        command = [sys.executable, __file__, metric, str(path)]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-        return dict(json.loads(ran.stdout.splitlines()[-1]))
-    except subprocess.SubprocessError as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        return {"missing": said.splitlines()[-1][:200]}
+            into.append({"metric": metric, "rows": rows, **alone(__file__, metric, str(path))})
 
 
 def _inside(metric: str, path: str) -> None:
@@ -73,16 +62,7 @@ def _inside(metric: str, path: str) -> None:
         begun = time.perf_counter()
         METRICS[metric](orders)
         seconds = time.perf_counter() - begun
-    print(json.dumps({"seconds": seconds, "memory_mb": _peak_mb()}))
-
-
-def _peak_mb() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage also counts what the process was that started this one
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(peak.split()[1]) / 1024
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(json.dumps({"seconds": seconds, "memory_mb": peak_mb()}))
 
 
 def report(found: list[dict[str, Any]]) -> list[str]:

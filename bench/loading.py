@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,17 +18,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import growth
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from alone import alone, peak_mb
 
 ROWS = 10_000_000
 TIMES = 3
 MOST = 2.0  # what is asked of the ratio crmkit / the other
 SEED = 20261123
-LIMIT_SECONDS = 1800
 _PIECE = 1_000_000
 Found = list[dict[str, Any]]
 
@@ -71,12 +69,12 @@ def measure(rows: list[int], folder: Path, into: Found, say: Callable[[str], Non
     """Seconds and peak of memory of each reader, on CSV and on Parquet."""
     for size in sorted(rows):
         say(f"loading: {size:,} orders as CSV and Parquet")
-        for path in _files(size, folder):
+        for path in files(size, folder):
             runs: dict[str, list[dict[str, Any]]] = {name: [] for name in READERS}
             for turn in range(TIMES):
                 for name in READERS:
                     say(f"loading: {name}, {path.suffix[1:]}, {size:,} rows, {turn + 1} of {TIMES}")
-                    runs[name].append(_alone(name, path))
+                    runs[name].append(alone(__file__, name, str(path)))
             into += _compared(path, size, runs)
 
 
@@ -104,7 +102,7 @@ def _compared(path: Path, rows: int, runs: dict[str, list[dict[str, Any]]]) -> F
     return found
 
 
-def _files(rows: int, folder: Path) -> list[Path]:
+def files(rows: int, folder: Path) -> list[Path]:
     """The same orders as CSV and as Parquet, made if they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"loading-{rows}{suffix}" for suffix in (".csv", ".parquet")]
@@ -141,16 +139,6 @@ def _orders(rng: np.random.Generator, first: int, rows: int, of: int) -> pa.Tabl
     )
 
 
-def _alone(reader: str, path: Path) -> dict[str, Any]:
-    try:
-        command = [sys.executable, __file__, reader, str(path)]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-        return dict(json.loads(ran.stdout.splitlines()[-1]))
-    except subprocess.SubprocessError as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        return {"missing": said.splitlines()[-1][:200] if said else "ended without a word"}
-
-
 def _inside(reader: str, path: str) -> None:
     """Read once in this process and print what it took; what is imported first is not counted."""
     for name in ("pandas", "crmkit") if reader == "crmkit" else (reader,):
@@ -164,7 +152,7 @@ def _inside(reader: str, path: str) -> None:
     table = READERS[reader](Path(path))
     seconds, cpu = time.perf_counter() - begun, sum(os.times()[:2]) - cpu
     rows = len(table)
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "memory_mb": growth._peak_mb(), "rows": rows}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "memory_mb": peak_mb(), "rows": rows}))
 
 
 def report(found: Found) -> list[str]:

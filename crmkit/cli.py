@@ -198,7 +198,7 @@ def progress(
     """Show, export or delete the learner's own record."""
     from crmkit.learning.progress import progress as show
 
-    with _said(lang):
+    with verbs.said(lang):
         typer.echo(str(show(export=export, name=name, forget=forget, overwrite=overwrite)))
 
 
@@ -212,24 +212,10 @@ def board(
     """Put the exported records of a group together."""
     from crmkit.learning.board import board as merged
 
-    with _said(lang):
+    with verbs.said(lang):
         merged(folder, out=out, overwrite=overwrite).print(typer.echo)
         if out is not None:
             typer.echo(text("cli.reported", out=out))
-
-
-@contextmanager
-def _said(lang: Literal["ja", "en"] | None) -> Iterator[None]:
-    """In the language asked for; what goes wrong is a sentence and ends with 1."""
-    if lang:
-        use_language(lang)
-    from crmkit.errors import CrmkitError
-
-    try:
-        yield
-    except CrmkitError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
 
 
 def _called(path: str) -> str:

@@ -163,3 +163,21 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The fingerprints of the small world, written without any trouble."""
     return content(generate(SmallWorld(), tmp_path_factory.mktemp("undisturbed") / "out", workers=1))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium."""
+    import lab as driver  # Playwright, only where a browser is asked for
+
+    with driver.running_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module", params=["ja", "en"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """JupyterLab with a copy of the course, in each language."""
+    import lab as driver
+
+    with driver.running_lab(request.param) as running:
+        yield running

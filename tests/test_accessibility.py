@@ -7,7 +7,6 @@ name either; each has a named number field beside it (`test_widgets.py` holds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import lab as driver
@@ -25,18 +24,6 @@ GRAVE = {"serious", "critical"}
 CHECKS = """() => [...jupyterapp.shell.currentWidget.content.model.cells].map(cell => cell.toJSON())
     .filter(cell => cell.cell_type === 'code' && /lesson[.]check[(]/.test([].concat(cell.source).join('')))
     .map(cell => JSON.stringify(cell.outputs))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with driver.running_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module", params=["ja", "en"])
-def lab(request: pytest.FixtureRequest) -> Iterator[driver.Lab]:
-    with driver.running_lab(request.param) as running:
-        yield running
 
 
 def faults(page: Page) -> list[str]:

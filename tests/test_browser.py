@@ -17,18 +17,6 @@ FIRST_MENU = {"ja": "ファイル", "en": "File"}
 SLOWEST_MS = 1000  # the promise is 200 ms in median on a quiet machine (bench measures it); this only catches a stall
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with driver.running_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module", params=["ja", "en"])
-def lab(request: pytest.FixtureRequest) -> Iterator[driver.Lab]:
-    with driver.running_lab(request.param) as running:
-        yield running
-
-
 @pytest.fixture
 def index(browser: Browser, lab: driver.Lab) -> Iterator[driver.Visit]:
     with driver.visit(browser, lab.address, lab.language) as seen:

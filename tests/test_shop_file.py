@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,12 +24,6 @@ from tests.toy_shop import shop
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return small().save(tmp_path / "shop.duckdb")
-
-
-@pytest.fixture
-def db(path: Path) -> Iterator[CustomerDatabase]:
-    with CustomerDatabase(path, who="hana") as opened:
-        yield opened
 
 
 def test_one_file_comes_back_exactly(tmp_path: Path) -> None:

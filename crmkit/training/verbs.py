@@ -22,7 +22,7 @@ More = Annotated[list[str] | None, typer.Option("--lessons", metavar="NN …", h
 
 
 @contextmanager
-def _said(lang: Literal["ja", "en"] | None) -> Iterator[None]:
+def said(lang: Literal["ja", "en"] | None) -> Iterator[None]:
     """In the language asked for; what goes wrong is a sentence and ends with 1."""
     if lang:
         use_language(lang)
@@ -44,7 +44,7 @@ def get(
     from crmkit.training.copies import Kind, fresh_copy
     from crmkit.training.lessons import chosen
 
-    with _said(lang):
+    with said(lang):
         asked: dict[Kind, bool] = {"exercise": not (solution or trainer), "solution": solution, "trainer": trainer}
         for lesson in chosen(numbers):
             for kind in (kind for kind, wanted in asked.items() if wanted):
@@ -64,7 +64,7 @@ def timetable(
     from crmkit.training.lessons import chosen
     from crmkit.training.timetable import timetable as planned
 
-    with _said(lang):
+    with said(lang):
         picked = chosen([*(lessons or ()), *(numbers or ())])
         plan = planned(minutes, picked, begin=begin, pause=pause)
         for line in plan.lines(markdown=markdown):
@@ -81,7 +81,7 @@ def doctor(
     from crmkit.training.doctor import Finding, examine
 
     found: list[Finding] = []
-    with _said(lang):
+    with said(lang):
         for one in examine():
             found.append(one)
             if not as_json:
