@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from crmkit.texts import LANGUAGES, messages
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -230,6 +232,14 @@ def unlock(page: Page) -> None:
     locked = summary(page)
     page.locator(".crmkit-explorer .crmkit-skip").first.click()
     wait_for_another_summary(page, locked)
+
+
+def reset(page: Page) -> None:
+    """Hide the result again and put all controls back."""
+    page.locator(".crmkit-explorer .crmkit-reset").first.click()
+    hidden = [messages(code)["explorer.locked"] for code in LANGUAGES]
+    locked = "([where, hidden]) => hidden.some(said => document.querySelector(where).innerText.includes(said))"
+    page.wait_for_function(locked, arg=[SUMMARY, hidden])
 
 
 def summary(page: Page) -> str:

@@ -24,11 +24,19 @@ def index(browser: Browser, lab: driver.Lab) -> Iterator[driver.Visit]:
         yield seen
 
 
-@pytest.fixture
-def lesson(browser: Browser, lab: driver.Lab) -> Iterator[driver.Visit]:
+@pytest.fixture(scope="module")
+def opened(browser: Browser, lab: driver.Lab) -> Iterator[driver.Visit]:
+    """The lesson in JupyterLab, run from top to bottom: once in each language, since that takes ten seconds."""
     with driver.visit(browser, lab.lesson(), lab.language) as seen:
         driver.open_lesson(seen.page)
         yield seen
+
+
+@pytest.fixture
+def lesson(opened: driver.Visit) -> driver.Visit:
+    """The same lesson with its widget as it was before anybody touched it."""
+    driver.reset(opened.page)
+    return opened
 
 
 def test_the_index_opens_rendered_with_both_languages(index: driver.Visit, lab: driver.Lab) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_FEW = 1000  # ids that tell in no time what all of them are not
 _ROOM = 16  # numbers spread over no more than so many times as many places are ticked off, else sorted
 
 
@@ -21,8 +22,7 @@ def repeated(ids: Any) -> np.ndarray:
     if ids.null_count:
         known = np.flatnonzero(ids.is_valid())
         return np.asarray(known[repeated(ids.drop_null())])
-    later, earlier = ids.slice(1), ids.slice(0, max(len(ids) - 1, 0))
-    if pc.all(pc.greater(later, earlier), min_count=0).as_py():
+    if all(_ascend(part) for part in (ids.slice(0, _FEW), ids)):
         return np.zeros(0, dtype=np.int64)
     try:
         number = np.asarray(ids.cast(pa.int64()).to_numpy())
@@ -30,6 +30,11 @@ def repeated(ids: Any) -> np.ndarray:
         return _repeated_texts(ids)
     rows = _repeated_numbers(number)
     return np.asarray(rows[_repeated_texts(ids.take(pa.array(rows)))])  # the same number may still be two texts
+
+
+def _ascend(ids: Any) -> bool:
+    later, earlier = ids.slice(1), ids.slice(0, max(len(ids) - 1, 0))
+    return bool(pc.all(pc.greater(later, earlier), min_count=0).as_py())
 
 
 def all_the_same(ids: Any) -> bool:
@@ -40,7 +45,7 @@ def all_the_same(ids: Any) -> bool:
         (True, False)
     """
     first = next((one.as_py() for one in ids if one.is_valid), None)
-    return all(pc.all(pc.equal(part, first), min_count=0).as_py() for part in (ids.slice(0, 1000), ids))
+    return all(pc.all(pc.equal(part, first), min_count=0).as_py() for part in (ids.slice(0, _FEW), ids))
 
 
 def _repeated_texts(ids: Any) -> np.ndarray:

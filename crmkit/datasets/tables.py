@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,9 @@ from crmkit.datasets.values import CODE, FAULTS, Reading, Values, as_text, read_
 from crmkit.errors import EmptyTable, WrongType
 from crmkit.schema import Column, Table
 
-_MANY_ROWS = 100_000  # from here on columns are read side by side
-_TOTAL = r"^(?i:合計|総合計|総計|小計|中計|計|累計|総額|(?:grand|sub)?[ -]?totals?|sum)(?:[ :(]|$)"
+_T = TypeVar("_T")
+_MANY_ROWS = 100_000  # from here on columns are worked on side by side
+TOTAL = r"^(?i:合計|総合計|総計|小計|中計|計|累計|総額|(?:grand|sub)?[ -]?totals?|sum)(?:[ :(]|$)"
 _MONEY_THAT_COUNTS = ("net_amount", "unit_amount")
 # Whether and where a row counts hangs on these: an unknown word must not pass for "completed".
 DECIDES = ("status", "is_test", "arm")
@@ -52,6 +53,7 @@ class LoadedTable:
     reasons: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     beside: frozenset[str] = frozenset()  # columns that another table took from the same source
     told: list[tuple[str, dict[str, object]]] = field(default_factory=list)  # keys under `line_items.told`, with values
+    again: Callable[[], dict[str, LoadedTable]] | None = None  # reads its source anew, numbers of orders filled down
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -118,17 +120,21 @@ class Work:
             self._refuse_scraps(self.model[name], values.faults)
 
     def _columns(self) -> Iterator[Values]:
-        """The columns understood, several at a time where that pays."""
+        """The columns understood."""
 
         def understood(name: str) -> Values:
             how = replace(self.how, words=self.words(name))
             return read_column(self.source.columns[self.at[name]], self.model[name], how)
 
+        return self._side_by_side(understood, self.at)
+
+    def _side_by_side(self, work: Callable[[str], _T], names: Iterable[str]) -> Iterator[_T]:
+        """What `work` makes of each column, several at a time where that pays."""
         if len(self.source.lines) < _MANY_ROWS:
-            yield from map(understood, self.at)
+            yield from map(work, names)
             return
         with ThreadPoolExecutor(pa.cpu_count()) as pool:
-            yield from pool.map(understood, self.at)
+            yield from pool.map(work, names)
 
     def words(self, column: str) -> Mapping[str, str]:
         """Other systems' words for those of a column."""
@@ -175,7 +181,7 @@ class Work:
         for column in self.source.columns:
             text = pc.fill_null(pc.utf8_trim_whitespace(as_text(column.take(pa.array(rows)))), "").combine_chunks()
             first = pc.if_else(pc.equal(first, ""), text, first)
-        is_total = np.asarray(pc.match_substring_regex(pc.utf8_normalize(first, form="NFKC"), _TOTAL))
+        is_total = np.asarray(pc.match_substring_regex(pc.utf8_normalize(first, form="NFKC"), TOTAL))
         if is_total.any():
             found = tuple(dict.fromkeys(first.filter(pa.array(is_total)).to_pylist()))[:3]
             facts = {"file": self.source.name}
@@ -287,13 +293,12 @@ class Work:
 
     def _of_the_same_key(self, key: Sequence[str]) -> np.ndarray:
         """Where the rows are whose key another row has too, of those that are kept."""
+        if len(key) == 1:  # to look through all rows is quicker than to cut those out that are kept
+            shared = repeated(self.values[key[0]].values)
+            return np.asarray(shared[self.reason[shared] == 0])
         kept = np.flatnonzero(self.reason == 0)
-        if len(key) == 1:
-            shared = repeated(self._kept(self.values[key[0]].values))
-        else:
-            texts = {name: as_pandas(self.values[name].values, self.model[name], kept) for name in key}
-            shared = np.flatnonzero(pd.DataFrame(texts).duplicated(keep=False))
-        return np.asarray(kept[shared])
+        texts = {name: as_pandas(self.values[name].values, self.model[name], kept) for name in key}
+        return np.asarray(kept[pd.DataFrame(texts).duplicated(keep=False)])
 
     def derive_net_amount(self) -> None:
         """`net = gross - discount`: made where it is missing, checked where it is not."""
@@ -311,20 +316,24 @@ class Work:
     def finish(self) -> LoadedTable:
         """Build the frame and the account, and check that no row is lost between them."""
         loaded = LoadedTable(self.model, self.source, {name: self.source.headers[at] for name, at in self.at.items()})
-        keep = np.flatnonzero(self.reason == 0) if self.reason.any() else None
-        if not len(self.reason if keep is None else keep):
+        keep = self.reason == 0
+        if not keep.any():
             raise EmptyTable(
                 "nothing_left", file=self.source.name, table=self.model.name, rows=self.source.rows_read,
                 found=Reasons(tuple(self.problems)),
             )  # fmt: skip
-        order = [column.name for column in self.model.columns if column.name in self.values]
-        loaded.frame = pd.DataFrame({name: self._column(name, keep) for name in order}, copy=False)
+        loaded.frame = self._frame(None if keep.all() else keep)
         loaded.aside, loaded.reasons = self._aside()
         loaded.problems, loaded.derived = self.problems, self.derived
         assert self.source.rows_read == len(loaded.frame) + len(loaded.aside), "a row was lost"
         return loaded
 
-    def _column(self, name: str, keep: np.ndarray | None) -> pd.Series[Any]:
+    def _frame(self, keep: Mask | None) -> pd.DataFrame:
+        order = [column.name for column in self.model.columns if column.name in self.values]
+        columns = self._side_by_side(lambda name: self._column(name, keep), order)
+        return pd.DataFrame(dict(zip(order, columns, strict=True)), copy=False)
+
+    def _column(self, name: str, keep: Mask | None) -> pd.Series[Any]:
         values = self.values[name]
         faulty = values.faults != 0 if values.faults.any() else None
         if faulty is not None and keep is not None:
@@ -372,7 +381,10 @@ def _free(name: str, headers: tuple[str, ...]) -> str:
 
 
 def as_pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty: Mask | None = None) -> pd.Series[Any]:
-    """Values as a pandas column of the model's type; `empty` marks those that must not be seen."""
+    """Values as a pandas column of the model's type: the rows that `keep` marks, or has the places of, in its order.
+
+    `empty` marks those of them that must not be seen.
+    """
     if isinstance(values, np.ndarray):
         values = values if keep is None else values[keep]
         if empty is not None and empty.any():
@@ -382,7 +394,10 @@ def as_pandas(values: Any, column: Column, keep: np.ndarray | None = None, empty
         if column.kind == "integer":
             return pd.Series(values).astype("int64" if not np.isnan(values).any() else "Int64")
         return pd.Series(values if values.flags.writeable else values.copy(), copy=False)
-    values = values if keep is None else values.take(pa.array(keep))
+    if keep is not None:
+        values = values.filter(pa.array(keep)) if keep.dtype == bool else values.take(pa.array(keep))
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
     if empty is not None and empty.any():
         values = pc.if_else(pa.array(empty), None, values)
     if column.kind == "flag":

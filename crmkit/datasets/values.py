@@ -71,7 +71,8 @@ class Values:
 
     def mark(self, fault: str, where: Mask) -> None:
         """Set a fault where there is none yet."""
-        self.faults[where & (self.faults == 0)] = CODE[fault]
+        if where.any():  # nearly always not, and then there is no more to look at
+            self.faults[where & (self.faults == 0)] = CODE[fault]
 
 
 def read_column(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
@@ -115,17 +116,21 @@ def _is_bare(column: pa.ChunkedArray) -> bool:
 
     To look every text up among the words for "no value" takes as long as to read the file.
     """
-    return column.null_count == 0 and all(_is_bare_chunk(chunk) for chunk in column.chunks if len(chunk))
+    return all(_is_bare_chunk(chunk) for chunk in column.chunks if len(chunk) > chunk.null_count)
 
 
 def _is_bare_chunk(chunk: pa.StringArray) -> bool:
     _, offsets, data = chunk.buffers()
     at = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-    length = np.diff(at)
+    begin, end = at[:-1], at[1:]
+    if chunk.null_count:
+        there = np.asarray(chunk.is_valid())
+        begin, end = begin[there], end[there]
+    length = end - begin
     if data is None or not length.all():
         return False
     letters = np.frombuffer(data, dtype=np.uint8)
-    first, last = letters[at[:-1]], letters[at[1:] - 1]
+    first, last = letters[begin], letters[end - 1]
     # a space of another script begins and ends with bytes beyond ASCII
     if ((first <= 32) | (last <= 32) | (first >= 127) | (last >= 127)).any():
         return False
@@ -139,7 +144,10 @@ def _texts(column: pa.ChunkedArray, model: Column, how: Reading) -> Values:
         column = column.cast(pa.int64())
     column = column.cast(pa.string())
     if _is_bare(column):
-        return Values(column, _no_faults(column))
+        values = Values(column, _no_faults(column))
+        if column.null_count:
+            values.mark("empty", np.asarray(column.is_null()))
+        return values
     unseen: dict[str, Mask] = {}
     if model.kind == "id":
         trimmed = pc.utf8_trim_whitespace(column)
@@ -163,9 +171,19 @@ def _by_word(column: pa.ChunkedArray, parse: Callable[[Any, _Counts], Values], m
     parsed = parse(words, lambda: np.bincount(at, minlength=len(words)))
     empty = np.asarray(pc.and_not(_is_empty(words), pc.is_in(words, pa.array(meant, pa.string()))))
     parsed.faults[empty] = CODE["empty"]
-    values = parsed.values[at] if isinstance(parsed.values, np.ndarray) else parsed.values.take(pa.array(at))
     faults = parsed.faults[at] if parsed.faults.any() else _no_faults(column)
-    return Values(values, faults, {name: mask[at] for name, mask in parsed.notes.items() if mask.any()})
+    notes = {name: mask[at] for name, mask in parsed.notes.items() if mask.any()}
+    return Values(_spread(parsed.values, at), faults, notes)
+
+
+def _spread(values: Any, at: np.ndarray) -> Any:
+    """The value of each row; texts stay numbers of texts, which are written out once it is known which rows stay."""
+    if isinstance(values, np.ndarray):
+        return values[at]
+    if not pa.types.is_string(values.type):
+        return values.take(pa.array(at))
+    gone = np.asarray(values.is_null())
+    return pa.DictionaryArray.from_arrays(pa.array(at, mask=gone[at] if gone.any() else None), values)
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:
