@@ -26,19 +26,24 @@ os.environ["CRMKIT_PROGRESS"] = "off"
 ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
 
 
-# Files that take minutes, the slowest first: a file stays in one process, and none of these may be the last to begin.
+# What stays in one process: a file, and all that runs on Spark, whose start and first queries take half a minute of two
+# cores. The slowest first: none of these may be the last to begin.
+SPARK = "spark"
 SLOW = (
-    "test_engines", "test_bench", "test_cluster", "test_browser", "test_generate", "test_bad_calls", "test_times",
-    "test_accessibility", "test_other_shops", "test_notebooks", "test_widgets", "test_exercises", "test_corpus",
-    "test_customers", "test_retention", "test_complaints", "test_workload", "test_satisfaction", "test_resolution",
-    "test_fuzz",
+    SPARK, "test_other_shops", "test_accessibility", "test_fuzz", "test_bench", "test_engines", "test_bad_calls",
+    "test_browser", "test_generate", "test_notebooks", "test_widgets", "test_customers",
+    "test_customer_journal", "test_matching", "test_times", "test_reporting", "test_corpus", "test_texts",
 )  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first; see SLOW."""
+    """Tests that share something costly into one group, the slow groups first."""
     place = {name: number for number, name in enumerate(SLOW)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))
+    group = {item: SPARK if item.get_closest_marker("spark") else item.path.stem for item in items}
+    for item, name in group.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: place.get(group[item], len(SLOW)))
 
 
 @pytest.fixture(autouse=True)

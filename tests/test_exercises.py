@@ -168,6 +168,17 @@ def test_check_never_raises(orders, key, answer):
     assert "<" not in HTML.sub("", said._repr_html_())
 
 
+@pytest.mark.parametrize("answer", [crmkit.repeat_rate, [].count])
+def test_a_function_without_its_brackets_is_recognised(orders, answer):
+    assert check("08.1", answer).lines == (text("verdict.no_brackets"),)
+
+
+def test_a_selection_of_one_row_is_a_number(orders):
+    right = float(exercise._known["08.1"].answer())
+    assert check("08.1", pd.Series([right])).verdict == "correct"
+    assert check("08.1", pd.Series([right, right])).verdict == "not_yet"
+
+
 class Nasty:
     """Raises whatever is asked of it."""
 

@@ -23,8 +23,8 @@ import machine
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 45 * 60  # whatever takes longer hangs
 MODULE = [sys.executable, "-m"]
-# the tests of a file stay in one process; in the order of tests/conftest.py, the slow files first
-TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# what stays in one process, and what comes first, is told in tests/conftest.py
+TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
 STEPS = {
     "lint": [*MODULE, "ruff", "check", "."],
     "format": [*MODULE, "ruff", "format", "--check", "."],

@@ -21,7 +21,6 @@ from crmkit.frames import open_table
 from crmkit.lessons.dates import Dates, dates
 from crmkit.metrics.management.data import field_completeness
 from crmkit.metrics.management.matching import match_customers
-from crmkit.metrics.relationship.voice import rating_summary
 from crmkit.metrics.retention.repeat import repeat_rate
 from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, nothing
 from crmkit.simulator.defects import Defects, spoil
@@ -37,7 +36,6 @@ __all__ = [
     "folder",
     "moved",
     "quiz",
-    "rating_summary",
     "salon",
     "say_filled",
     "show",
@@ -345,6 +343,7 @@ def exercises(crm: Any, when: Dates) -> tuple[Exercise, ...]:
                 "before": lambda: float(repeat_rate(orders, **when.half_year)),
                 "thrown_away": lambda: float(repeat_rate(without_doubles(), **when.half_year)),
                 "month": lambda: float(repeat_rate(moved(orders, persons()), **when.month)),
+                "all_time": lambda: float(repeat_rate(moved(orders, persons()))),
             },
         ),
     )  # fmt: skip

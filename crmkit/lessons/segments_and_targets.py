@@ -38,10 +38,14 @@ from crmkit.widgets.picture import show
 
 __all__ = [
     "COUPON",
+    "OFTEN",
     "ON_PAPER",
+    "QUIET_DAYS",
+    "YOUNG",
     "Letters",
     "birth_months",
     "check",
+    "grouped",
     "ordered",
     "quiz",
     "say_lift",
@@ -70,6 +74,7 @@ def whom_to_write() -> Explorer:
         facts = {"rule": _label(rule), "letters": f"{letters:,.0f}", "came": f"{came:,.0f}", "random": f"{random:.0f}",
                  "without": f"{mine.without:,.0f}", "extra": f"{mine.extra:.0f}", "error": f"{mine.extra_error:.0f}",
                  "coupons": f"{mine.coupons:,.0f}", "stamps": f"{letters * stamp_yen:,.0f}",
+                 "margin": f"{mine.extra * margin_yen:,.0f}",
                  "profit": _signed(mine.profit), "profit_error": f"{mine.profit_error:,.0f}"}  # fmt: skip
 
         def draw(_: Any, axes: Any, predicted: float | None) -> None:
@@ -227,8 +232,10 @@ def _table(crm: Any, name: str) -> Any:
 def _tests(crm: Any, customers: pd.DataFrame) -> pd.DataFrame | None:
     """The mailings that left somebody out by lot, went out at once and have been watched; `None` if there is none."""
     sends = _table(crm, "campaign_sends")
-    if sends is None or not {"campaign_id", "customer_id", "arm", "sent_at", "is_personalized"} <= set(sends):
+    if sends is None or not {"campaign_id", "customer_id", "arm", "sent_at"} <= set(sends):
         return None
+    if "is_personalized" not in sends:
+        sends = sends.assign(is_personalized=False)  # nothing says that a text was fitted to its reader
     end = day_after_last(crm.orders["ordered_at"])
     parts = []
     for _, mailing in sends.groupby("campaign_id", observed=True):

@@ -33,6 +33,7 @@ LEVERS = {  # one of each theme; two steps of less effort than today, two of mor
     "contact_every_weeks": (0.0, 8.0, 2.0, 1.0),
     "courtesy": (0.3, 0.45, 0.75, 0.9),
 }
+STARTS_WITH = "campaign_discount"  # which the prediction is about
 SIZES = ("much_less", "less", "today", "more", "much_more")
 LOOKS = ("net_amount", "orders")
 MOST = 50  # per cent, of a prediction
@@ -85,7 +86,7 @@ def one_lever() -> Explorer:
         texts="lesson00",
         prediction=Prediction(-MOST, MOST, 1, "%", start=0),
         controls=[
-            Choice("lever", tuple((text(f"lesson00.lever.{one}"), one) for one in LEVERS), "campaign_discount"),
+            Choice("lever", tuple((text(f"lesson00.lever.{one}"), one) for one in LEVERS), STARTS_WITH),
             Choice("size", tuple((text(f"lesson00.size.{one}"), one) for one in SIZES), "much_more"),
             Choice("look", tuple((text(f"lesson00.look.{one}"), one) for one in LOOKS), "net_amount"),
         ],
@@ -158,7 +159,8 @@ def _before(_: Any, axes: Any) -> str:
 
 def _draw(lever: str, size: str, look: str, _: Any, axes: Any, predicted: float | None) -> None:
     _draw_months(axes[0], _changes()[lever, size, look].months, look, changed=size != "today")
-    _draw_sizes(axes[1], lever, size, look, predicted if look == "net_amount" else None)
+    asked = (lever, look) == (STARTS_WITH, "net_amount")  # the prediction says nothing about another lever
+    _draw_sizes(axes[1], lever, size, look, predicted if asked else None)
 
 
 def _draw_months(ax: Any, months: pd.DataFrame, look: str, *, changed: bool) -> None:

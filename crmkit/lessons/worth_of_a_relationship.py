@@ -28,7 +28,6 @@ __all__ = [
     "five_times",
     "plot_payback",
     "quiz",
-    "say_costs",
     "say_deciles",
     "say_payback",
     "show",
@@ -86,15 +85,19 @@ def five_times(crm: Any) -> Explorer:
 
 def _sentence(ratio: Estimate, people: Mapping[str, float], grid: Mapping[Any, float], months: int) -> str:
     if math.isnan(ratio.value):
-        return text("lesson03.no_ratio", months=months)
+        return text("lesson03.no_ratio", span=_span(months))
     known = [value for value in grid.values() if not math.isnan(value)]
     return text(
         "lesson03.result",
-        value=_times(ratio.value), low=_times(ratio.low), high=_times(ratio.high), months=months,
+        value=_times(ratio.value), low=_times(ratio.low), high=_times(ratio.high), span=_span(months),
         won=f"{ratio.numerator:,.0f}", kept=f"{ratio.denominator:,.0f}",
         new=f"{people['new']:,.0f}", retained=f"{people['retained']:,.0f}",
         least=_times(min(known)), most=_times(max(known)),
     )  # fmt: skip
+
+
+def _span(months: int) -> str:
+    return text("lesson03.span.one" if months == 1 else "lesson03.span.more", months=months)
 
 
 def _times(value: float) -> str:
@@ -106,7 +109,7 @@ def _before(books: Books, _: Any, axes: Any) -> str:
     plot_cost_mix(mix, ax=axes[0])
     axes[1].set_axis_off()
     axes[1].annotate(text("lesson03.here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
-    return text("lesson03.before", months=books.spans.months, amount=f"{mix['numerator'].sum():,.0f}")
+    return text("lesson03.before", span=_span(books.spans.months), amount=f"{mix['numerator'].sum():,.0f}")
 
 
 def _draw(
@@ -150,7 +153,7 @@ def _draw_heads(
         ax.bar(0, 0, 0.55, color=colour, hatch=hatch, edgecolor="white", label=_category(category))
     ax.set_ylim(0, 1.6 * highest or 1)
     ax.set_xlim(-0.6, 1.6)
-    ax.set_xticks([0, 1], [text(f"lesson03.head.{side}", months=months) for side in heads])
+    ax.set_xticks([0, 1], [text(f"lesson03.head.{side}", span=_span(months)) for side in heads])
     ax.set_ylabel(text("lesson03.axis.yen"))
     ax.yaxis.set_major_formatter(lambda amount, _: f"{amount:,.0f}")
     if any(parts.values()):
@@ -244,13 +247,6 @@ def say_payback(curve: Mapping[int, Estimate], cost: Estimate) -> str:
         first=first, last=last, early=f"{float(curve[first]):,.0f}", late=f"{float(curve[last]):,.0f}",
         cost=f"{float(cost):,.0f}", n=f"{curve[last].n:,}",
     )  # fmt: skip
-
-
-def say_costs(mix: pd.DataFrame) -> str:
-    """What the picture of the costs shows, in a sentence."""
-    row = mix.sort_values("value").iloc[-1]
-    return text("lesson03.mix", amount=f"{mix['numerator'].sum():,.0f}", name=_category(row.iloc[0]),
-                share=f"{row['value']:.0%}")  # fmt: skip
 
 
 def say_deciles(table: pd.DataFrame) -> str:

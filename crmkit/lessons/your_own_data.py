@@ -27,6 +27,7 @@ __all__ = ["chapters", "check", "exports", "first_lines", "start", "which_column
 
 # the lesson looks at each account itself
 warnings.filterwarnings("ignore", category=RowsLeftOut)
+pd.set_option("display.max_colwidth", 160)  # the account's sentences: pandas would cut them at 50
 
 CUSTOMER, DAY, AMOUNT = "会員番号", "来店日", "お会計"
 ASKED = {"customer_id": CUSTOMER, "ordered_at": DAY, "net_amount": AMOUNT}
@@ -177,6 +178,7 @@ def exercises(crm: Any, when: Dates) -> tuple[Exercise, ...]:
             {
                 "everything": lambda: float(inside["net_amount"].sum()),
                 "all_months": lambda: float(net_sales(orders)),
+                "whole_column": lambda: float(orders["net_amount"].sum()),
             },
             tolerance=0.5,
         ),

@@ -140,6 +140,10 @@ def quiz(key: str, *, solved: bool = False) -> QuizBox | Verdict:
 def _judge(exercise: Exercise, answer: Any) -> Verdict:
     if answer is ... or answer is None:
         return Verdict("empty", (text("verdict.replace_dots"),))
+    if callable(answer):
+        return Verdict("not_yet", (text("verdict.no_brackets"),))
+    if getattr(answer, "size", 0) == 1 and hasattr(answer, "item"):  # a selection of one row of a table
+        answer = answer.item()
     try:
         return _judge_number(exercise, float(answer))
     except (TypeError, ValueError):

@@ -16,8 +16,8 @@
 #         - Explain what it means to compare with what would have happened otherwise
 #         - Ask of any number what was counted, and how
 #     prerequisites: {ja: なし。プログラムを書いたことがなくても大丈夫です, en: nothing; you need not have written a program before}
-#     teach_minutes: 20
-#     exercise_minutes: 10
+#     teach_minutes: 25
+#     exercise_minutes: 15
 #     cut_if_late: [truth]
 #     tables: [orders]
 #     glossary: [crm, customer_relationship, customer_management, retention, customer_handling, revenue]
@@ -42,14 +42,14 @@
 #
 # この画面を**ノートブック**、コードの入った灰色の枠を**セル**と呼びます。セルをクリックし、Shiftキーを押しながらEnterキーを押すと実行され、結果がすぐ下に出ます。左に`[*]`と出ている間は実行中です。
 #
-# いちばん上の灰色のセルから、順に実行してください。壊れることはありません。困ったら、メニューの「Kernel」から再起動して、上からやり直せます。
+# いちばん上の灰色のセルから、順に実行してください。コードの意味は、まだ分からなくてかまいません。壊れることもありません。困ったら、メニュー「Kernel」の「Restart Kernel…」で再起動して、上からやり直せます。
 
-# %% [markdown] lang="en" of="ce16d663" part="howto"
+# %% [markdown] lang="en" of="d2e434e7" part="howto"
 # ## How to use this page
 #
 # This page is a **notebook**. The grey boxes with code in them are **cells**. Click into a cell, hold Shift and press Enter: it runs, and its result appears right below. While you see `[*]` beside it, it is still at work.
 #
-# Begin with the first grey cell at the top, then run one after another. You cannot break anything. If you get lost, restart from the menu "Kernel" and begin again at the top.
+# Begin with the first grey cell at the top, then run one after another. You need not understand the code yet, and you cannot break anything. If you get lost, choose "Restart Kernel…" in the menu "Kernel" and begin again at the top.
 
 # %%
 from crmkit.lessons import start_here as lesson
@@ -58,12 +58,12 @@ salon = crmkit.sample("salon")
 salon.orders[["order_id", "customer_id", "ordered_at", "status", "net_amount"]].head()
 
 # %% [markdown] lang="ja" part="howto" typed="what a row is; no result"
-# 表が出ました。**1行が1件の注文**、1列が一つの事実です。注文番号、顧客番号、日時、状態（completedは成立、cancelledはキャンセル）、支払額（円）。`.head()`は初めの5行だけを見せます。全部では{{ len(salon.orders) :,}}行あります。{{ salon.orders["net_amount"].head().min() :,.0f}}円の行は、あとで話題になります。
+# 表が出ました。**1行が1件の注文**、1列が一つの事実です。左端の数は行の番号（0から）。続いて注文番号、顧客番号、日時、状態（completedは成立、cancelledはキャンセル）、支払額（円）。`.head()`は初めの5行だけを見せます。全部では{{ len(salon.orders) :,}}行あります。{{ salon.orders["net_amount"].head().min() :,.0f}}円の行は、あとで話題になります。
 #
 # 言葉を変えたいときは、いちばん上のセルの`"ja"`を`"en"`にすると図とメッセージが英語になります。文章の英語版は`en`フォルダーにあります。
 
-# %% [markdown] lang="en" of="a12540d4" part="howto"
-# That is a table. **One row is one order**, one column is one fact: the order's number, the customer's number, when it was, its status (completed or cancelled), and what was paid in yen. `.head()` shows only the first rows; there are {{ len(salon.orders) :,}}. We shall come back to the one of {{ salon.orders["net_amount"].head().min() :,.0f}} yen.
+# %% [markdown] lang="en" of="e981691e" part="howto"
+# That is a table. **One row is one order**, one column is one fact. At the far left the rows are numbered, from 0; then come the order's number, the customer's number, when it was, its status (completed or cancelled), and what was paid in yen. `.head()` shows only the first rows; there are {{ len(salon.orders) :,}}. We shall come back to the one of {{ salon.orders["net_amount"].head().min() :,.0f}} yen.
 #
 # Prefer Japanese? Write `"ja"` in place of `"en"` in the first cell, and pictures and messages follow. This text in Japanese is in the folder `ja`.
 
@@ -91,12 +91,12 @@ salon.orders[["order_id", "customer_id", "ordered_at", "status", "net_amount"]].
 lesson.one_lever()
 
 # %% [markdown] lang="ja" part="predict" typed="the level of an interval"
-# 左の灰色の線は、**変えなかったらどうなっていたか**です。同じお客さま、同じ運で、レバーだけが違います。右の太い線は**95%区間**。お客さまの顔ぶれが違えば、数字はこの幅のどこかになったかもしれません。0の線にかかっていれば、効果があるとは言い切れません。
+# 左の灰色の破線は、**変えなかったらどうなっていたか**です。同じお客さま、同じ運で、レバーだけが違います。右の縦の印が変化、太い線が**95%信頼区間**です。お客さまの顔ぶれが違えば、数字はこの幅のどこかになったかもしれません。0の線にかかっていれば、効果があるとは言い切れません。
 #
 # 割引の「見るもの」を注文数に変えてください。注文は増えたのに売上が減った理由を説明できますか。次に、四つのレバーを全部試します。売上をいちばん動かすのはどれでしょう。
 
-# %% [markdown] lang="en" of="153534e7" part="predict" typed="the level of an interval"
-# On the left, the grey line is **what would have happened without the change**: the same customers, the same luck, only the lever differs. On the right, the thick bars are **95% intervals**: with other customers, the figure could have come out anywhere along the bar. Where a bar touches zero, we cannot be sure of any effect.
+# %% [markdown] lang="en" of="83fda322" part="predict" typed="the level of an interval"
+# On the left, the dashed grey line is **what would have happened without the change**: the same customers, the same luck, only the lever differs. On the right, each mark is the change, and the thick bar around it is the **95% interval**: with other customers, the figure could have come out anywhere along the bar. Where a bar touches zero, we cannot be sure of any effect.
 #
 # Set "Look at" to orders, with the coupon discount. Orders rise and sales fall: can you explain why? Then try all four levers. Which moves sales most?
 
@@ -109,12 +109,12 @@ lesson.one_lever()
 # %% [markdown] lang="ja" part="code" typed="the setting of the lever, no result"
 # ## 中で動いているコード
 #
-# 図の裏では、この1行が動いています。「同じ2年間を2回くり返し、2回目だけ割引を0.4（4割引き）にする」という意味です。`effects`は2年間の1人あたりの平均（`orders`は件、`net_amount`は円）。`baseline`が変えない世界、`changed`が変えた世界、`difference`がその差、`low`から`high`までが差の95%区間です。
+# 図の裏では、次のセルの1行目が動いています。「同じ2年間を2回くり返し、2回目だけ割引を0.4（4割引き）にする」という意味です。残りの行は、結果を表にするだけです。`effects`は2年間の1人あたりの平均（`orders`は件、`net_amount`は円）。`baseline`が変えない世界、`changed`が変えた世界、`difference`がその差、`low`から`high`までが差の95%信頼区間です。
 
-# %% [markdown] lang="en" of="1a15dbb9" part="code" typed="the setting of the lever, no result"
+# %% [markdown] lang="en" of="5e035ca3" part="code" typed="the setting of the lever, no result"
 # ## The code behind it
 #
-# One line is at work behind the picture: "live the same two years twice, the second time with a discount of 0.4". `effects` holds averages for one customer over those two years, orders by number and `net_amount` in yen: `baseline` is the world as it is, `changed` the other one, `difference` what lies between them, with its 95% interval from `low` to `high`.
+# Behind the picture, the first line of the next cell is at work: "live the same two years twice, the second time with a discount of 0.4". The other lines make a table of the result. `effects` holds averages for one customer over those two years, orders by number and `net_amount` in yen: `baseline` is the world as it is, `changed` the other one, `difference` what lies between them, with its 95% interval from `low` to `high`.
 
 # %%
 worlds = crmkit.compare("salon", {"campaign_discount": 0.4})
@@ -126,12 +126,12 @@ change = effects["difference"] / effects["baseline"]
 change[["orders", "net_amount"]].round(3)
 
 # %% [markdown] lang="ja" part="code" typed="a setting; per visit"
-# 注文は{{ change["orders"] :+.1%}}、売上は{{ change["net_amount"] :+.1%}}。来店は少し増えても、1回の金額がもっと下がりました。`0.4`を`0.2`に変えて、もう一度実行してみてください。{{ term:revenue }}をいくつかに分けて読むのは、このコースの基本です。
+# 注文は{{ change["orders"] :+.1%}}、売上は{{ change["net_amount"] :+.1%}}でした（差を、変えない世界の値で割りました）。来店は少し増えても、1回の金額がもっと下がりました。`0.4`を`0.2`に変えて、もう一度実行してみてください。{{ term:revenue }}をいくつかに分けて読むのは、このコースの基本です。
 #
 # 店長への答え：この美容室では、接客のていねいさがいちばん効きます。ただし、接客を磨く費用はまだ引いていません。費用も入れて選ぶのがレッスン15です。
 
-# %% [markdown] lang="en" of="a7c5f05e" part="code" typed="a setting; per visit"
-# Orders {{ change["orders"] :+.1%}}, sales {{ change["net_amount"] :+.1%}}: a few more visits, each for less money. Change `0.4` to `0.2` and run the cells again. Splitting {{ term:revenue }} into its parts like this is how the course reads every figure.
+# %% [markdown] lang="en" of="67e4e09d" part="code" typed="a setting; per visit"
+# Orders {{ change["orders"] :+.1%}}, sales {{ change["net_amount"] :+.1%}} (the difference divided by the baseline): a few more visits, each for less money. Change `0.4` to `0.2` and run the cells again. Splitting {{ term:revenue }} into its parts like this is how the course reads every figure.
 #
 # And the manager's question? In this salon courtesy moves sales most. But what it costs to teach has not been taken off yet. Lesson 15 chooses with the costs in view.
 
@@ -215,14 +215,14 @@ lesson.course(lessons())
 #
 # 次のセルを、まずそのまま実行してください。店のデータにある{{ len(salon.tables) }}の表の一覧が出ます。その上の設定は読み飛ばしてかまいません。使うのは注文の表（orders）です。
 #
-# ここから下は、ご自分の店のデータでも動きます。`None`を`"uriage.csv"`のようなファイル名に変えて実行し直します。列が自動で分からないときは、`MY_COLUMNS`に`{"net_amount": "元の列名"}`と書きます。文章の中の数は、この美容室のものです。
+# ここから下は、ご自分の店のデータでも動きます。このノートブックと同じフォルダーにファイルを置き、`None`を`"uriage.csv"`のような名前に変えて実行し直します。列が自動で分からないときは、`MY_COLUMNS`に`{"net_amount": "元の列名"}`と書きます。文章の中の数は、この美容室のものです。
 
-# %% [markdown] lang="en" of="5a8e8c0f" part="shop" typed="file and column names are the reader's own"
+# %% [markdown] lang="en" of="55671835" part="shop" typed="file and column names are the reader's own"
 # ## Exercises
 #
 # Run the next cell as it is. It lists the settings of this shop, which you may skip, and its tables, {{ len(salon.tables) }} in all; we use the orders.
 #
-# From here on the lesson also runs on your own shop's data: write a file name such as `"sales.csv"` in place of `None` and run the cells again. If a column is not recognised, write `{"net_amount": "your column"}` into `MY_COLUMNS`. The numbers in the prose stay the salon's.
+# From here on the lesson also runs on your own shop's data: put your file beside this notebook, write its name, such as `"sales.csv"`, in place of `None`, and run the cells again. If a column is not recognised, write `{"net_amount": "your column"}` into `MY_COLUMNS`. The numbers in the prose stay the salon's.
 
 # %%
 MY_FILE = None
@@ -237,14 +237,14 @@ sold = lesson.went_ahead(orders)
 len(orders), len(sold)
 
 # %% [markdown] lang="ja" part="exercise"
-# `orders`は全部の注文、`sold`は成立した注文です（キャンセルと、レジの試し打ちを除いたもの。初めの表の{{ salon.orders["net_amount"].head().min() :,.0f}}円も試し打ちでした）。`len`は行を数えます。
+# `orders`は全部の注文、`sold`は成立した注文です（キャンセルと、レジの試し打ちを除いたもの。初めの表の{{ salon.orders["net_amount"].head().min() :,.0f}}円も試し打ちでした）。`len(orders)`は行の数です。このように、名前のあとの括弧に表を入れて計算させます。
 #
 # ## 問題1
 #
-# この店は、全部でいくら売りましたか（円）。キャンセルは売上ではなく、返金した分は引きます。`...`を消して答えを書き、実行してください。分からなければ、`0`と書いて確かめるとヒントが出ます。ヒントは、試すたびに詳しくなります。
+# この店は、全部でいくら売りましたか（円）。キャンセルは売上ではなく、返金した分は引きます。`...`を消して答えを書き、その下のセルも実行してください。分からなければ、`0`と書いて確かめるとヒントが出ます。ヒントは、試すたびに詳しくなります。
 
-# %% [markdown] lang="en" of="8de62c07" part="exercise"
-# `orders` has all orders; `sold` those that went ahead: none cancelled, no entries made to test the till, such as the {{ salon.orders["net_amount"].head().min() :,.0f}} yen of the first table. `len` counts rows.
+# %% [markdown] lang="en" of="ae1df446" part="exercise"
+# `orders` has all orders; `sold` those that went ahead: none cancelled, no entries made to test the till, such as the {{ salon.orders["net_amount"].head().min() :,.0f}} yen of the first table. `len(orders)` is the number of its rows: a name, and in brackets the table to work on.
 #
 # ## Exercise 1
 #
@@ -277,10 +277,10 @@ answer_2 = sold["customer_id"].nunique()
 lesson.check("00.2", answer_2)
 
 # %% [markdown] lang="ja" part="exercise" tags=["trainer"]
-# **10分。** 答えの数より、間違い方を話題にします。`orders["net_amount"].sum()`とした人、`len(sold)`とした人に手を挙げてもらい、「その数は何を数えたものですか」と聞いてください。どちらも計算は正しく、数えたものが違うだけです。`"..."`と引用符を付けたまま書く人には、数字には引用符が要らないことを伝えます。
+# **問題二つで12分。** 答えの数より、間違い方を話題にします。`orders["net_amount"].sum()`とした人、`len(sold)`とした人に手を挙げてもらい、「その数は何を数えたものですか」と聞いてください。どちらも計算は正しく、数えたものが違うだけです。`"..."`と引用符を付けたまま書く人には、数字には引用符が要らないことを伝えます。
 
-# %% [markdown] lang="en" of="fd6d6552" part="exercise" tags=["trainer"]
-# **Ten minutes.** Talk about the wrong answers, not the right ones. Who wrote `orders["net_amount"].sum()`, who wrote `len(sold)`? Ask: "What does that number count?" Both are computed correctly; they count something else. Some put quotes around a number: tell them that numbers need none.
+# %% [markdown] lang="en" of="680a8cc7" part="exercise" tags=["trainer"]
+# **Twelve minutes for both exercises.** Talk about the wrong answers, not the right ones. Who wrote `orders["net_amount"].sum()`, who wrote `len(sold)`? Ask: "What does that number count?" Both are computed correctly; they count something else. Some put quotes around a number: tell them that numbers need none.
 
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：「うちのお客さまは何人？」

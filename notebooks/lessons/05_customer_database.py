@@ -20,7 +20,7 @@
 #       en: Shares and percentages; lesson 08 has more on repeat rates
 #     teach_minutes: 30
 #     exercise_minutes: 20
-#     cut_if_late: [rating, trap]
+#     cut_if_late: [trap]
 #     tables: [customers, orders]
 #     glossary: [customer_information, data_organization, single_customer_view, customer_database, rating]
 # ---
@@ -30,14 +30,14 @@
 #
 # 「同じお客さまに、誕生日のはがきが2枚届いたそうです。レジと予約サイトの両方に登録があったようで……。うちの名簿、いったい何人分なんでしょう？」
 #
-# 名簿の行数は「記録」の数で、「人」の数とは限りません。次のセルの二つは、レジ（`pos`）と予約サイト（`ec`）の記録です。「辺」と「邉」のほかは同じに見えます。このレッスンでは、同じ人の記録を見つけ、確かめ、1つにまとめます。登場する人は、すべて架空です。
+# 名簿の行数は「記録」の数で、「人」の数とは限りません。次のセルの二つは、レジ（`pos`）と予約サイト（`ec`）の記録です。「辺」と「邉」、読みがな（`name_kana`）の空白のほかは、同じに見えます。このレッスンでは、同じ人の記録を見つけ、確かめ、1つにまとめます。登場する人は架空です。IDの末尾の`D`は練習用の印で、見比べるときには使いません。
 
-# %% [markdown] lang="en" of="e5e1e353" part="question"
+# %% [markdown] lang="en" of="2ca5549f" part="question"
 # ## The manager asks
 #
 # "One customer got two birthday cards from us. She seems to be in the till and on the booking site. How many people are there on our list, really?"
 #
-# The rows of a list are records, and not always people. The two in the next cell come from the till (`pos`) and the booking site (`ec`). Both names read *Watanabe Hidemi*; only one character is written in another form. In this lesson you find the records of one person, make sure, and bring them together. Everybody in the data is invented.
+# The rows of a list are records, and not always people. The two in the next cell come from the till (`pos`) and the booking site (`ec`). Both read *Watanabe Hidemi*: one character has another form, and a space is missing in `name_kana`, the reading in kana (letters that spell the sound). In this lesson you find such records, make sure, and bring them together. Everybody is invented. The `D` of the second id is for practice; it is not compared.
 
 # %% [markdown] lang="ja" part="question" tags=["trainer"]
 # **3分。** 「ご自分の店や学校の名簿で、同じ人が二度載っているのを見たことは？」と尋ねます。「どうして二つできたのか」まで聞くと、レジと予約サイト、結婚による改姓、機種変更などが出てきます。あとで見る手がかりの強さにつながります。
@@ -57,12 +57,12 @@ people.loc[["C000004200", "C000004200D"], ["name", "name_kana", "source_system"]
 # %% [markdown] lang="ja" part="predict"
 # ## 予想してから動かす
 #
-# この名簿には、二重に登録された人、電話を共有する家族、同じ町の同姓同名の人がいます。余分な記録は全体の何％でしょう。予想したら、比べるものと**しきい値**を動かします。似ている記録の組には重みが付いていて、しきい値以上の組を「同じ人」とみなします。左の図で斜線の組は、本当は別の人です。「全部」を比べるとき、しきい値がいくつになると、斜線の組が1つも入らなくなりますか。
+# この名簿には、二重に登録された人、電話を共有する家族、同じ町の同姓同名の人がいます。同じ人の二つ目からを**余分な記録**と呼びます。それは全体の何％でしょう。予想したら、比べるものと**しきい値**を動かします。似ている記録の組には、似かたの強さを表す**重み**が付いていて、しきい値以上の組を「同じ人」とみなします。左の図で斜線の組は、本当は別の人です。「全部」を比べるとき、しきい値がいくつになると、斜線の組が1つも入らなくなりますか。
 
-# %% [markdown] lang="en" of="ec2e0238" part="predict"
+# %% [markdown] lang="en" of="912acbd5" part="predict"
 # ## Predict, then move
 #
-# Some people appear on this list twice, families share a phone, and namesakes live in the same town. What percentage of the records is extra? Predict, then change what is compared, and the **threshold**. Every pair of records that look alike has a weight; from the threshold on, a pair counts as one person. The hatched pairs on the left are really two people. When everything is compared, from which threshold on does no hatched pair count?
+# Some people appear on this list twice, families share a phone, and namesakes live in the same town. A person's second record is **extra**, and so is any further one. What percentage of the records is extra? Predict, then change what is compared, and the **threshold**. Every pair of records that look alike has a **weight**, which says how strongly they do; from the threshold on, a pair counts as one person. The hatched pairs on the left are really two people. When everything is compared, from which threshold on does no hatched pair count?
 
 # %%
 lesson.who_is_who(salon)
@@ -76,12 +76,12 @@ lesson.who_is_who(salon)
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# 全角と半角、ひらがなとカタカナ、「髙」と「高」などの書き方をそろえてから、項目ごとに見比べます。結果は記録ごとに1行です。`person_id`が同じ行は、同じ人の記録です。
+# 全角と半角、ひらがなとカタカナ、「髙」と「高」などの書き方をそろえてから、項目ごとに見比べます。しきい値は、いま斜線の組が入らなくなった28にします。結果の`persons`は記録ごとに1行で、`person_id`が同じ行は、同じ人の記録です。`doubles`は、そのうち余分な記録です（`!=`は「等しくない」）。
 
-# %% [markdown] lang="en" of="0d352061" part="code"
+# %% [markdown] lang="en" of="76b5b424" part="code"
 # ## The code behind it
 #
-# First everything is brought into one way of writing: full and half width, kinds of kana, old and new forms of kanji. Then the fields are compared one by one. The result has one row per record; rows with the same `person_id` are one person.
+# First everything is brought into one way of writing: full and half width, the two kinds of kana, old and new forms of a character. Then the fields are compared one by one. The threshold is 28, from which no hatched pair counted. `persons` has one row per record; rows with the same `person_id` are one person. `doubles` are the extra records among them (`!=` means "is not").
 
 # %%
 persons = crmkit.match_customers(salon.customers, threshold=28)
@@ -89,10 +89,10 @@ doubles = persons[persons["customer_id"] != persons["person_id"]]
 doubles[["customer_id", "person_id"]].head(3)
 
 # %% [markdown] lang="ja" part="code"
-# 見つけた中で、いちばん迷う組を見てみます。1行が1つの手がかり（`evidence`）で、`grade`は比べた結果、`weight`は**重み**、最後の行がその合計です。電話番号などの値は`***`と伏せられます。見る必要があるときだけ、`personal=True`と書きます。
+# 見つけた組を重みの小さい順に並べ、先頭の、いちばん迷う組を見ます。1行が1つの手がかり（`evidence`）で、`grade`は比べた結果、`weight`は重みです。最後の行がその合計で、`match`は「しきい値に届いた」という意味です。名前などの値は`***`と伏せられ、空欄は`NaN`と出ます。値を見る必要があるときだけ、`personal=True`と書きます。
 
-# %% [markdown] lang="en" of="6097083f" part="code"
-# Look at the least sure of the pairs found. Each row is one piece of `evidence`: `grade` says how the two compare, `weight` how much that counts, and the last row is the sum. Phone numbers and the like are shown as `***`. Only when you must see them, write `personal=True`.
+# %% [markdown] lang="en" of="f6b42385" part="code"
+# Sort the pairs found by weight and look at the first, the least sure one. Each row is one piece of `evidence`: `grade` says how the two compare, `weight` how much that counts. The last row is the sum, and `match` means that it reaches the threshold. Names and other values are shown as `***`, empty cells as `NaN`. Only when you must see the values, write `personal=True`.
 
 # %%
 pairs = crmkit.match_customers(salon.customers, threshold=28, result="pairs").sort_values("weight")
@@ -108,9 +108,9 @@ crmkit.explain_match(salon.customers, first, second, threshold=28)
 # %% [markdown] lang="ja" part="code" typed="the name of the interval"
 # ## 見つけ方の点数
 #
-# このデータは作りものなので、誰が誰かの正解（`truth`）があります。**適合率**は、見つけた組のうち正しい割合。**再現率**は、本当にある組のうち見つけた割合です。「95%信頼区間」（図では「95%区間」）は、組の数が少ないために値がどれだけ不確かかを表します。
+# 同じ人の記録を結び付けることを**名寄せ**といい、{{ term:single_customer_view }}の第一歩です。このデータは作りものなので、誰が誰かの正解（`truth`）があります。**適合率**は、見つけた組のうち正しい割合。**再現率**は、本当にある組のうち見つけた割合です。「95%信頼区間」は、組の数が少ないために値がどれだけ不確かかを表します。
 
-# %% [markdown] lang="en" of="289820c0" part="code" typed="the name of the interval"
+# %% [markdown] lang="en" of="116427d4" part="code" typed="the name of the interval"
 # ## How well did it go?
 #
 # These data are made up, so there is a truth about who is who. **Precision** is the share of the pairs found that are right. **Recall** is the share of the pairs there are that were found. The 95% interval tells how unsure the value is, with so few pairs.
@@ -169,7 +169,7 @@ print(precision)
 # 見つけた{{ precision.denominator }}組のうち、{{ precision.denominator - precision.numerator }}組は別人でした。母が娘の分も自分の電話で登録する、といったことがあるからです。一致した項目の数ではなく、**その一致が別人どうしでどれだけ起こりにくいか**を考えましょう。
 
 # %% [markdown] lang="en" of="76035e21" part="trap"
-# Of the {{ precision.denominator }} pairs found, {{ precision.denominator - precision.numerator }} are two people: a mother registers her daughter with her own phone. Do not count how many fields agree. Ask **how rarely two strangers, or two of one family, would agree in them**.
+# Of the {{ precision.denominator }} pairs found, {{ precision.denominator - precision.numerator }} are two people. A mother may have registered her daughter with her own phone. Do not count how many fields agree. Ask **how rarely two strangers, or two of one family, would agree in them**.
 
 # %% part="exercise"
 lesson.quiz("05.4")
@@ -180,35 +180,15 @@ lesson.quiz("05.4")
 # %% [markdown] lang="en" of="cb3f022d" part="exercise" tags=["trainer"]
 # **Five minutes with the quiz.** Many will choose a: three against two, as in a vote. Ask which of the five two people of one household would share anyway. A show of hands before anybody clicks starts the talk.
 
-# %% [markdown] lang="ja" part="rating"
-# ## 記録に結び付くもの
-#
-# 来店も、メールも、星の{{ term:rating }}も、顧客IDで人に結び付きます。IDが2つに分かれていると、片方だけを見て「評価をくれたことのない人」と思い込みます。そもそも、評価をくれるのは一部の人です。平均には、何点満点で何件の答えなのかを、必ず添えましょう。
-
-# %% [markdown] lang="en" of="bc4dff1e" part="rating"
-# ## What hangs on a record
-#
-# Visits, mails and a {{ term:rating }} in stars belong to a person by the customer id. With two ids you look at one of them and believe that this customer never rated you. And only some customers rate at all. Always say beside a mean what the scale is, and how many answered.
-
-# %%
-stars = lesson.rating_summary(salon.feedback)
-stars
-
-# %% [markdown] lang="ja" part="rating"
-# 星の数は1から5まで。名簿の{{ len(salon.customers) }}件に対して、評価は{{ stars.denominator :.0f}}件でした。
-
-# %% [markdown] lang="en" of="d4e7839e" part="rating"
-# The stars go from one to five. The list has {{ len(salon.customers) }} records, and there are {{ stars.denominator :.0f}} ratings.
-
 # %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
 # ## ここからはご自分のデータで
 #
-# 次のセルの`MY_FILE`に、ファイルの名前か、CSVを入れたフォルダーの名前を書いて、ここから下を実行し直してください。顧客の表（ID、メール、名前か電話番号か生年月日）と注文の表（ID、日時）が必要です。足りないときは、何が足りないかが表示されます。何も書かなければ、美容室のデータで進みます。次のセルは、記録の数、注文の数、最後の半年を表示します。
+# 次のセルの`MY_FILE`に、ファイルの名前か、CSVを入れたフォルダーの名前を`"shop"`のように書いて、ここから下を実行し直してください。顧客の表（ID、メール、名前か電話番号か生年月日）と注文の表（ID、日時）が必要です。足りないときは、何が足りないかが表示されます。何も書かなければ、美容室のデータで進みます。次のセルは、記録の数、注文の数、最後の半年（`end`の日は含みません）を表示します。
 
-# %% [markdown] lang="en" of="aae4eb47" part="shop" typed="file name is the reader's own"
+# %% [markdown] lang="en" of="b2423e3a" part="shop" typed="file name is the reader's own"
 # ## From here on with your own data
 #
-# Write the name of your file, or of a folder of CSV files, into `MY_FILE` and run the cells from here on again. You need a table of customers (id, email, and name, phone or birth date) and one of orders (customer id, date). If something is missing, you are told what. If you change nothing, the lesson goes on with the salon. The next cell shows the number of records, the number of orders, and the last half year.
+# Write the name of your file, or of a folder of CSV files, into `MY_FILE`, in quotes like `"shop"`, and run the cells from here on again. You need a table of customers (id, email, and name, phone or birth date) and one of orders (customer id, date). If something is missing, you are told what. If you change nothing, the lesson goes on with the salon. The next cell shows the number of records, the number of orders, and the last half year (without its `end`).
 
 # %%
 MY_FILE = None
@@ -224,14 +204,14 @@ when.half_year
 #
 # {{ define:customer_information }}
 #
-# 空欄があると、見比べる手がかりも減ります。まず、列ごとに埋まり方を見ましょう。`name_kana`は読みがな、`birth_date`は生年月日、`city`は市区町村です。
+# 空欄があると、見比べる手がかりも減ります。まず、列ごとに埋まり方を見ましょう。`phone`は電話番号、`postal_code`は郵便番号、`prefecture`は都道府県、`city`は市区町村、`birth_date`は生年月日、`member_since`は会員になった日、`email_opt_in`は案内メールに同意したかどうかです。
 
-# %% [markdown] lang="en" of="928f6e7f" part="completeness"
+# %% [markdown] lang="en" of="f84ad4bd" part="completeness"
 # ## How complete is the list?
 #
 # {{ define:customer_information }}
 #
-# Where cells are empty, there is less evidence to compare. So look first at how much of each column is filled in.
+# Where cells are empty, there is less evidence to compare. So look first at how much of each column is filled in. `member_since` is the day somebody became a member, `email_opt_in` whether they agreed to our mails, `registered_at` when the record was made.
 
 # %%
 filled = crmkit.field_completeness(customers)
@@ -244,10 +224,10 @@ lesson.show(plot_field_completeness(filled), lesson.say_filled(filled))
 # An empty cell is not always a fault: `opted_out_at`, the day somebody stopped our mails, is empty for all who never did. And **what you have no use for you should not collect**: it can leak, and it has to be looked after. Without birthday offers, do you need birth dates? If you ask for something, say first what it is for.
 
 # %% [markdown] lang="ja" part="completeness"
-# 図のもとになった`filled`は、列ごとに1行の表です。1つのマスの値は、行の名前と列の名前で取り出せます。
+# 図のもとになった`filled`は、名簿の列ごとに1行の表で、`value`が埋まっている割合です。`set_index("column")`で`column`の中身を行の名前にすると、1つのマスの値を、行と列の名前で取り出せます。
 
-# %% [markdown] lang="en" of="9ca31b87" part="completeness"
-# The picture was drawn from `filled`, a table with one row per column of the list. To take one cell out of a table, name its row and its column.
+# %% [markdown] lang="en" of="495050d0" part="completeness"
+# The picture was drawn from `filled`, a table with one row per column of the list; `value` is the share filled in. With `set_index("column")` each row gets the name that stands in `column`. Then you take out one cell by the names of its row and its column.
 
 # %%
 by_column = filled.set_index("column")
@@ -256,12 +236,12 @@ print(by_column.loc["email", "value"])
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題1
 #
-# `active`は、最後の半年（`when.half_year`）に注文のあった人の記録です。この人たちのうち、**メールアドレスがある割合**を求めましょう。上と同じように、`crmkit.field_completeness`の`"email"`の行、`"value"`の列を取り出します。丸めずに入れてください。
+# `active`は、最後の半年（`when.half_year`）に注文のあった人の記録です（はじめの二行で作ってあります）。この人たちのうち、**メールアドレスがある割合**を求めましょう。上と同じように、`crmkit.field_completeness`の`"email"`の行、`"value"`の列を取り出します。丸めずに入れてください。
 
-# %% [markdown] lang="en" of="706d7899" part="exercise"
+# %% [markdown] lang="en" of="f3adb8af" part="exercise"
 # ## Exercise 1
 #
-# `active` holds the records of those with an order in the last half year (`when.half_year`). **What share of them has an email address?** As above, take the row `"email"`, column `"value"`, of `crmkit.field_completeness`. Do not round it.
+# `active`, made by the first two lines, holds the records of those with an order in the last half year (`when.half_year`). **What share of them has an email address?** As above, take the row `"email"`, column `"value"`, of `crmkit.field_completeness`. Do not round it.
 
 # %% part="exercise"
 in_half_year = orders["ordered_at"].between(when.half_year["start"], when.half_year["end"], inclusive="left")
@@ -284,14 +264,14 @@ lesson.check("05.1", answer_1)
 #
 # {{ define:customer_database }}
 #
-# 表計算ソフトの表と違い、変更は履歴に残り、いつでも戻せます。次のセルで、すべての表が1つのファイルになります。置き場所は一時フォルダーで、ノートブックを閉じると消えます。最後の行は、SQLというデータベースの言葉での**質問**です。`count(*)`は行の数、`count(email)`は空欄でないメールの数です。
+# 計算の「親」は、たとえば注文に対する顧客です。表計算ソフトの表と違い、変更はすべて履歴に残り、あとからでも戻せます。次のセルで、すべての表が1つのファイルになります。置き場所は一時フォルダーで、ノートブックを閉じると消えます。最後の行は、SQLというデータベースの言葉での**質問**です。`count(*)`は行の数、`count(email)`は空欄でないメールの数です。
 
-# %% [markdown] lang="en" of="4c59527d" part="database"
+# %% [markdown] lang="en" of="4ccfd7f7" part="database"
 # ## Into a database
 #
 # {{ define:customer_database }}
 #
-# Unlike in a spreadsheet, every change is written in a journal and can be undone. The next cell puts all tables into one file. It lies in a temporary folder, which goes when you close the notebook. The last line **asks** a question in SQL, the language of databases; `count(*)` counts rows, `count(email)` the emails that are not empty.
+# (A customer is a parent, an order a child.) Unlike in a spreadsheet, every change is written in a journal and can be undone. The next cell puts all tables into one file. It lies in a temporary folder, which goes when you close the notebook. The last line **asks** a question in SQL, the language of databases; `count(*)` counts rows, `count(email)` the emails that are not empty.
 
 # %%
 path = crm.save(lesson.folder() / "shop.duckdb")
@@ -302,16 +282,16 @@ db.ask("SELECT count(*) AS customers, count(email) AS with_email FROM customers"
 # **検索**は、覚えていることの一部で足ります。半角カナで探しても、漢字の名前が見つかります。`match`は、どの列が合ったかです。
 
 # %% [markdown] lang="en" of="cb24fc0a" part="database"
-# To **search**, a part of what you remember is enough: half-width kana (here *Yamada*) find a name in kanji. `match` says which column fits.
+# To **search**, a part of what you remember is enough. Here *Yamada* in half-width kana, as old tills print it, finds the name in its usual writing. `match` says which column fits.
 
 # %%
 db.find("ﾔﾏﾀﾞ").filter(["match", "customer_id", "name"]).head(3)
 
 # %% [markdown] lang="ja" part="database"
-# **訂正**すると、変更に番号が付きます。理由も書いておくと、あとで見た人が困りません。間違えたら`db.undo()`で戻ります。
+# **訂正**すると、変更に番号が付きます。理由（`why`、日本語でかまいません）も書いておくと、あとで見た人が困りません。間違えたら`db.undo()`で戻ります。「行数：customers 1」は、`customers`の表の1行が変わったという意味です。
 
-# %% [markdown] lang="en" of="772f6105" part="database"
-# When you **correct** something, the change gets a number. Write down the reason too, for whoever looks at it later. If it was a mistake, `db.undo()` takes it back.
+# %% [markdown] lang="en" of="75dabb23" part="database"
+# When you **correct** something, the change gets a number. Write down the reason too, for whoever looks at it later. If it was a mistake, `db.undo()` takes it back. `rows customers 1` means that one row of the table `customers` was changed.
 
 # %%
 somebody = customers["customer_id"].iloc[-1]
@@ -320,10 +300,10 @@ print(db.correct("customers", somebody, email="new@example.com", why="told us at
 print(db.undo())
 
 # %% [markdown] lang="ja" part="database"
-# **統合**では、片方の記録のものが、すべてもう片方に移ります。空欄も埋まります。「案内メールは要らない」という返事がどちらか一方にあれば、そちらが残ります。統合したせいで、断った人にメールが届いては困るからです。
+# **統合**では、片方の記録に付いた注文、メール、星の{{ term:rating }}などが、すべてもう片方に移ります。分かれたままでは、評価をくれた人が「くれない人」に見えかねません。空欄も埋まります。「案内メールは要らない」という返事は、どちらか一方にあれば残ります。統合したせいで、断った人に届いては困るからです。次のセルは、最初の1組だけを統合します。
 
-# %% [markdown] lang="en" of="28dcbccc" part="database"
-# When you **merge**, all that belongs to one record goes to the other, and empty fields are filled. If one of the two said "no" to mails, the "no" stays: nobody who refused may get mail because of a merge.
+# %% [markdown] lang="en" of="14ccda9c" part="database"
+# When you **merge**, all that belongs to one record (orders, mails, a {{ term:rating }} in stars) goes to the other, and empty fields are filled. While the two stay apart, somebody who did rate you can seem never to have done so. If one of the two said "no" to mails, the "no" stays: nobody who refused may get mail because of a merge. The next cell merges only the first pair.
 
 # %%
 persons = crmkit.match_customers(customers, threshold=28)
@@ -331,55 +311,44 @@ doubles = persons[persons["customer_id"] != persons["person_id"]]
 for row in doubles.head(1).itertuples():
     print(db.merge(keep=row.person_id, away=row.customer_id, why="the same person"))
 
-# %% [markdown] lang="ja" part="database"
-# **履歴**には、誰が何をなぜ変えたかが残ります。新しいものが上で、`NaN`は理由が書かれていないという意味です。
-
-# %% [markdown] lang="en" of="24bcac56" part="database"
-# The **journal** says who changed what, and why, the latest first. `NaN` means that no reason was given.
-
-# %%
-db.journal()[["change", "who", "what", "why"]].drop_duplicates()
-
 # %% [markdown] lang="ja" part="panel"
 # ## 窓口の画面で
 #
-# 店では、コードの代わりに次のような画面を使います。キーボードだけでも操作できます。順に試しましょう。
+# 店では、コードの代わりに次のような画面を使います。キーボードだけでも操作できます。「作業」を切り替えながら、順に試しましょう。
 #
-# 1. 名前の一部で検索し、お客さまをひとり選ぶ
+# 1. 名前の一部（「山田」など）で検索し、お客さまをひとり選ぶ
 # 2. 市区町村を直し、理由を書く
-# 3. 同じ人の記録を探し、理由を読んでから統合する
-# 4. SQLで質問する
-# 5. 履歴を読み、最後の変更を元に戻す
+# 3. 同じ人の記録を探し、手がかりを読んでから統合する
+# 4. **履歴**（誰が、何を、なぜ変えたか）を読み、最後の変更を元に戻す
 
-# %% [markdown] lang="en" of="e7503316" part="panel"
+# %% [markdown] lang="en" of="876a28d2" part="panel"
 # ## At the desk
 #
-# In a shop one works on a screen like this, not in code. The keyboard alone is enough. Try in this order:
+# In a shop one works on a screen like this, not in code. The keyboard alone is enough. Change the task, and try in this order:
 #
-# 1. Search by a part of a name, and choose a customer
+# 1. Search by a part of a name or id, such as `C0000066`, and choose a customer
 # 2. Correct the city, with a reason
 # 3. Look for duplicate records, read why they match, then merge
-# 4. Ask a question in SQL
-# 5. Read the journal, and take the last change back
+# 4. Read the **journal** (who changed what, and why), and take the last change back
 
 # %%
 lesson.database_panel(db, threshold=28)
 
 # %% [markdown] lang="ja" part="panel" tags=["trainer"]
-# **データベースから11分。** 画面に7分は取ります。二人一組で、一人が操作して一人が理由を言うとよく進みます。「全部まとめて統合したい」という人には、理由を1組ずつ読んだかを尋ねましょう。データベースのセルを実行し直した人は、画面のセルも実行し直す必要があります。
+# **データベースから9分。** 画面に5分は取ります。二人一組で、一人が操作して一人が理由を言うとよく進みます。「全部まとめて統合したい」という人には、理由を1組ずつ読んだかを尋ねましょう。データベースのセルを実行し直した人は、画面のセルも実行し直す必要があります。
 
-# %% [markdown] lang="en" of="6e98d2a4" part="panel" tags=["trainer"]
-# **Eleven minutes from the database on,** seven of them for the screen. It works well in pairs: one at the keyboard, one giving the reasons. If somebody wants to merge everything at once, ask whether they have read why each pair matches. Whoever runs the cell with the database again has to run the cell with the panel again too.
+# %% [markdown] lang="en" of="c26c9b56" part="panel" tags=["trainer"]
+# **Nine minutes from the database on,** five of them for the screen. It works well in pairs: one at the keyboard, one giving the reasons. If somebody wants to merge everything at once, ask whether they have read why each pair matches. Whoever runs the cell with the database again has to run the cell with the panel again too.
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
 #
-# `persons`のとおりに全部を統合すると、**お客さまは何人**になりますか。データベースを変える必要はありません。
+# `persons`のとおりに全部を統合すると、**お客さまは何人**になりますか。データベースを変える必要はありません。`len(…)`は表の行数を、`nunique()`は列にある違う値の数を数えます。どちらからでも求められます。
 
-# %% [markdown] lang="en" of="6adcf8c8" part="exercise"
+# %% [markdown] lang="en" of="6a432179" part="exercise"
 # ## Exercise 2
 #
-# If everything were merged as `persons` says, **how many customers** would there be? You need not change the database for that.
+# If everything were merged as `persons` says, **how many customers** would there be? You need not change the database for that. `len(…)` counts the rows of a table, `nunique()` the different values of a column; you can get there with either.
 
 # %% part="exercise"
 answer_2 = ...
@@ -392,25 +361,26 @@ lesson.check("05.2", answer_2)
 # %% [markdown] lang="ja" part="figures"
 # ## 二重の記録は、数字をどう変えるか
 #
-# 統合してしまう前に、注文の顧客IDだけを付け替えて、数字がどう変わるかを見ます。`whose`は、どの記録が誰のものかの対応表です。元の`orders`は変わりません。新規客の数は増えるでしょうか、減るでしょうか。先に予想してください。
+# 統合してしまう前に、注文の顧客IDだけを付け替えて、数字がどう変わるかを見ます。`whose`は、どの記録が誰のものかの対応表です。元の`orders`は変わりません。`**when.half_year`は、始まりと終わりの日をまとめて渡す書き方です。新規客の数は増えるでしょうか、減るでしょうか。先に予想してください。
 
-# %% [markdown] lang="en" of="862e1d5e" part="figures"
+# %% [markdown] lang="en" of="7145654c" part="figures"
 # ## What duplicate records do to figures
 #
-# Before merging for good, give only the orders the new customer ids and see what the figures say. `whose` tells which person each record belongs to. `orders` itself stays as it is. Will the number of new customers rise or fall? Predict first.
+# Before merging for good, give only the orders the new customer ids and see what the figures say. `whose` tells which person each record belongs to. `orders` itself stays as it is. `**when.half_year` passes the start and the end at once. Will the number of new customers rise or fall? Predict first.
 
 # %%
 whose = persons.set_index("customer_id")["person_id"]
 merged = orders.assign(customer_id=orders["customer_id"].map(whose).fillna(orders["customer_id"]))
-before, after = (crmkit.new_customers(table, **when.half_year) for table in (orders, merged))
+before = crmkit.new_customers(orders, **when.half_year)
+after = crmkit.new_customers(merged, **when.half_year)
 print(before)
 print(after)
 
 # %% [markdown] lang="ja" part="figures"
-# 半年の新規客は{{ float(before) :.0f}}人から{{ float(after) :.0f}}人になりました。減った分は、もう来ていた人です。常連が別の記録でまた来ると、店はそれを「新しいお客さま」と数えてしまいます。集客の広告は、実際より効いたように見えます。
+# 半年の新規客は{{ float(before) :.0f}}人から{{ float(after) :.0f}}人になりました。減った分は、前から来ていた人か、二度数えられた新しい人です。常連が別の記録でまた来ると、店はそれを「新しいお客さま」と数えてしまいます。集客の広告は、実際より効いたように見えます。
 
-# %% [markdown] lang="en" of="48906905" part="figures"
-# The new customers of the half year went from {{ float(before) :.0f}} to {{ float(after) :.0f}}. The others had been customers before. When a regular comes back under a second id, the shop counts somebody new, and its advertising looks better than it was.
+# %% [markdown] lang="en" of="9a8e2084" part="figures"
+# The new customers of the half year went from {{ float(before) :.0f}} to {{ float(after) :.0f}}. The others had been customers before, or were new and counted twice. When a regular comes back under a second id, the shop counts somebody new, and its advertising looks better than it was.
 
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題3
@@ -443,12 +413,12 @@ lesson.check("05.3", answer_3)
 # %% [markdown] lang="ja" part="consent"
 # ## 送ってよい人、忘れるべき人
 #
-# アドレスがあっても、送ってよいとは限りません。同意した人だけです。`db.contactable()`は、送ってよい人だけを返します。「私の情報を消してください」と言われたら、`db.forget`です。履歴からも消え、元には戻せません。注文の金額だけが、誰のものか分からない形で残ります。次のセルは、アドレスのある人のうち、送ってよい人の割合です。
+# アドレスがあっても、送ってよいとは限りません。同意した人だけです。`db.contactable()`は、送ってよい人だけを返します。「私の情報を消してください」と言われたら、`db.forget`です。履歴からも消え、元には戻せません。注文などの行は、売上の合計が合うように、誰のものか分からないIDで残ります。次のセルは、アドレスのある人のうち、送ってよい人の割合です。
 
-# %% [markdown] lang="en" of="337496d3" part="consent"
+# %% [markdown] lang="en" of="a664fc15" part="consent"
 # ## Whom to write to, whom to forget
 #
-# Having an address does not mean that you may use it; only consent does. `db.contactable()` gives those you may write to. If somebody asks to be erased, there is `db.forget`. It clears the journal too and cannot be undone; only the orders stay, under an id that leads nowhere. The next cell shows what share of those with an address you may write to.
+# Having an address does not mean that you may use it; only consent does. `db.contactable()` gives those you may write to. If somebody asks to be erased, there is `db.forget`. It clears the journal too and cannot be undone; orders and other rows stay, under an id that leads nowhere, so that sales still add up. The next cell shows what share of those with an address you may write to.
 
 # %%
 crmkit.consent_rate(customers)
@@ -458,17 +428,17 @@ crmkit.consent_rate(customers)
 #
 # - 名簿の行数は、人の数とは限りません
 # - 手がかりは、数ではなく重みで考えましょう
-# - 迷ったら統合しない。統合するなら、理由と戻り道を残す
+# - 迷ったら統合せず、統合するなら理由と戻り道を残しましょう
 # - 二重の記録は、新規客を多く、リピート率を低く見せます
-# - 使い道のない情報は集めず、同意のない人には送らない
+# - 使い道のない情報は集めず、同意のない人には送らないのが約束です
 
-# %% [markdown] lang="en" of="1716b97c" part="takeaway"
+# %% [markdown] lang="en" of="3b33b2a1" part="takeaway"
 # ## To take away
 #
 # - The rows of a list are records, not people
 # - Weigh evidence; do not count it
 # - If in doubt, do not merge; if you merge, keep the reason and a way back
-# - Duplicate records make new customers look many, and the repeat rate low
+# - Duplicate records show too many new customers, and too low a repeat rate
 # - Collect only what you use, and write only to those who agreed
 
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]

@@ -16,9 +16,9 @@
 #         - Explain how a response rate differs from an effect, the part that a letter caused
 #         - Say why the best of many segments usually disappoints
 #     prerequisites:
-#       ja: 割合の引き算ができること。レッスン08の「区間」を知っていると楽です
-#       en: Subtracting percentages; it helps to know intervals from lesson 08
-#     teach_minutes: 30
+#       ja: 割合の引き算。Python は、例をまねて1行書ければ十分です。レッスン08の「区間」を知っていると楽です
+#       en: Subtracting percentages, and writing a line of Python after an example. Lesson 08 helps with intervals
+#     teach_minutes: 28
 #     exercise_minutes: 20
 #     cut_if_late: [personal, needs]
 #     tables: [orders, customers, campaign_sends]
@@ -30,20 +30,20 @@
 #
 # 「切手は500枚。割引クーポンを付けて手紙を出します。やっぱり、いちばんのお得意様に送るのがいいですよね？」
 #
-# お得意様は、たしかによく反応してくれます。でも、手紙がなくても来てくれた人かもしれません。このレッスンでは、**反応した人**と**手紙のおかげで来た人**を分けて数えます。
+# お得意様は、たしかによく反応してくれます。でも、手紙がなくても買ってくれた人かもしれません。このレッスンでは、**反応した人**と**手紙のおかげで買った人**を分けて数えます。
 
-# %% [markdown] lang="en" of="5d9451a0" part="question"
+# %% [markdown] lang="en" of="23beb81e" part="question"
 # ## The manager asks
 #
 # "I have 500 stamps, and every letter carries a discount coupon. Surely they should go to our very best customers?"
 #
-# The best customers do respond. But perhaps they would have come without a letter. In this lesson we count two things apart: **who responded**, and **who came because of the letter**.
+# The best customers do respond. But perhaps they would have bought without a letter. In this lesson we count two things apart: **who responded**, and **who bought because of the letter**.
 
 # %% [markdown] lang="ja" part="question" tags=["trainer"]
-# **ここまで5分。** 「皆さんなら誰に送りますか」と尋ね、答えを黒板に並べます。たいてい「お得意様」「最近来た人」「しばらく来ていない人」が出ます。理由も一言ずつ書いておき、最後に見直しましょう。まだ正解は言いません。
+# **ここまで4分。** 「皆さんなら誰に送りますか」と尋ね、答えを黒板に並べます。たいてい「お得意様」「最近来た人」「しばらく来ていない人」が出ます。理由も一言ずつ書いておき、最後に見直しましょう。まだ正解は言いません。
 
-# %% [markdown] lang="en" of="2efd177f" part="question" tags=["trainer"]
-# **Five minutes up to here.** Ask whom they would write to, and list the answers on the board with one reason each. You will hear "the best", "the recent ones" and "those we have not seen for a while". Do not say yet which is right; come back to the list at the end.
+# %% [markdown] lang="en" of="8ca5885e" part="question" tags=["trainer"]
+# **Four minutes up to here.** Ask whom they would write to, and list the answers on the board with one reason each. You will hear "the best", "the recent ones" and "those we have not seen for a while". Do not say yet which is right; come back to the list at the end.
 
 # %%
 from crmkit.lessons import segments_and_targets as lesson
@@ -56,14 +56,14 @@ store = lesson.shop()
 #
 # 舞台はシミュレーションの通販店で、クーポンは{{ lesson.COUPON :.0%}}引きです。シミュレーションなので、同じ人に**手紙を送った世界**と**送らなかった世界**を両方のぞけます。現実には、どちらか一方しか見えません。
 #
-# まず、RFMの得点が高い500人で予想してください。RFMは、最近来たか（R）、よく来るか（F）、いくら使ったか（M）の得点です。
+# まず、RFMの得点が高い500人に送ります。RFMは、最近買ったか（R）、よく買うか（F）、いくら使ったか（M）の得点で、ここでは三つの合計が高い順に選びます。**手紙がなければ来なかった注文**は何件か、予想してください。
 
-# %% [markdown] lang="en" of="0eabe88f" part="predict"
+# %% [markdown] lang="en" of="28771788" part="predict"
 # ## Predict, then move
 #
 # This mail-order shop is simulated; its coupon takes {{ lesson.COUPON :.0%}} off. Because it is simulated, we can look into two worlds: one in which a customer **gets the letter**, and one in which the same customer **does not**. In real life you only ever see one of them.
 #
-# Begin with the 500 best RFM scores. RFM scores how recently somebody bought (R), how often (F) and for how much money (M).
+# Begin with the 500 best RFM scores. RFM scores how recently somebody bought (R), how often (F) and for how much money (M); here we go by the sum of the three. Predict how many **orders would not have come without a letter**.
 
 # %%
 lesson.whom_to_write()
@@ -71,22 +71,22 @@ lesson.whom_to_write()
 # %% [markdown] lang="ja" part="predict"
 # 灰色は、手紙がなくても来た分です。お得意様ほど灰色が長く、その人たちもクーポンを使います。±と細い線は**区間**、つまり、選ばれる人がたまたま違えばこのくらい変わる、という幅です。
 #
-# 選び方、切手代、粗利（注文から商品の仕入れ値などを引いた、店に残るお金）を変え、**順番が入れ替わるところ**を探しましょう。粗利を上げると、勝つ選び方も変わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
+# 選び方、手紙の数、切手代、粗利（注文から商品の仕入れ値などを引いた、店に残るお金。クーポンの分はまだ引きません）を変え、**順番が入れ替わるところ**を探しましょう。粗利を上げるとRFMは無作為を追い抜き、手紙も増やすと、一番まで入れ替わります。手紙の効き目をこの店のメールの{{ lesson.ON_PAPER }}倍としたのは、仮定です。
 
-# %% [markdown] lang="en" of="fe082148" part="predict"
+# %% [markdown] lang="en" of="2e18a703" part="predict"
 # Grey would have come anyway. The better the customers, the longer the grey, and these people use the coupon too. The ± and the thin lines are **intervals**: how far a figure could move if chance had put other people on the list.
 #
-# Now change the rule, the stamp and the margin (what an order leaves in the till once the goods are paid for), and look for **where the rules change places**: with a higher margin another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
+# Now change the rule, the letters, the stamp and the margin (what an order leaves in the till once the goods are paid for, before the coupon), and look for **where the rules change places**: with a higher margin RFM overtakes chance, with more letters as well another rule wins. That a letter works {{ lesson.ON_PAPER }} times as strongly as this shop's e-mails is an assumption.
 
-# %% [markdown] lang="ja" part="predict" tags=["trainer"]
-# **8分。** 予想が大きく外れた人に「どの人を数えましたか」と聞きます。多くの人は、反応した人を全部数えています。
+# %% [markdown] lang="ja" part="predict" tags=["trainer"] typed="settings to try, no result"
+# **7分。** 予想が大きく外れた人に「どの人を数えましたか」と聞きます。多くの人は、反応した人を全部数えています。
 #
-# 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利とクーポンしだいです。線が大きく重なる選び方どうしは、どちらが良いとも言えません。
+# 「お得意様に送るのは無駄だ」という極端な結論も出ます。粗利を上げてもらい、それでも赤字かを見てもらいましょう。勝ち負けは、粗利と手紙の数しだいです（1,000通、4,000円で比べてもらいましょう）。線が大きく重なる選び方どうしは、どちらが良いとも言えません。
 
-# %% [markdown] lang="en" of="fcacb754" part="predict" tags=["trainer"]
-# **Eight minutes.** Ask those who were far off whom they had counted: most count everybody who responds.
+# %% [markdown] lang="en" of="de50cfaa" part="predict" tags=["trainer"] typed="settings to try, no result"
+# **Seven minutes.** Ask those who were far off whom they had counted: most count everybody who responds.
 #
-# Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on margin and coupon. Where the lines of two rules overlap widely, nobody can say that one is better.
+# Someone will conclude that writing to the best is always a waste. Let them raise the margin and look again: which rule wins hangs on the margin and on how many letters go out (try 1,000 letters and 4,000 yen). Where the lines of two rules overlap widely, nobody can say that one is better.
 
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
@@ -123,22 +123,28 @@ scores.head()
 # %% [markdown] lang="ja" part="definition"
 # RFMは行動による分け方です。ほかに、年代や地域で分ける{{ term:segmentation_demographic }}があります。
 #
-# 次の表は、年代（`age_band`、`NaN`は生年月日の分からない人）ごとの顧客数、一人あたりの売上（円）、リピート率（二日以上注文した人の割合）とその区間です。差は、送り方を変えるほど大きいでしょうか（この店では、年齢は買い方に影響しない設定です。実際の店では、測って確かめましょう）。
+# 次の表は、年代（`age_band`、`NaN`は生年月日の分からない人）ごとの顧客数、一人あたりの売上（円）、リピート率（二日以上注文した人の割合）とその区間です。差は、送り方を変えるほど大きいでしょうか。
 
-# %% [markdown] lang="en" of="d7e894c2" part="definition"
+# %% [markdown] lang="en" of="29a7664b" part="definition"
 # RFM groups people by what they do. {{ Term:segmentation_demographic }} groups them by who they are, such as their age or region.
 #
-# For each `age_band` (`NaN`: date of birth unknown) the table shows the customers, their sales per head in yen, and the repeat rate (the share who ordered on two or more days) with its interval. Do the rows differ enough to treat them differently? (In this simulation age has no influence on buying. In a real shop, measure it.)
+# For each `age_band` (`NaN`: date of birth unknown) the table shows the customers, their sales per head in yen, and the repeat rate (the share who ordered on two or more days) with its interval. Do the rows differ enough to treat them differently?
 
 # %%
 by_age = crmkit.segment_summary(store.orders, store.customers, by="age_band")
 by_age[["age_band", "customers", "sales_per_customer", "repeat_rate", "repeat_low", "repeat_high"]].round(2)
 
-# %% [markdown] lang="ja" part="definition" tags=["trainer"]
-# **4分。** 表をすぐ読み上げず、「年代で送り方を変えますか」と聞き、区間が重なることに自分で気づいてもらいます。「最後の注文が新しい人の`r`はいくつ？」と全員に一度答えてもらうと、問題1が楽になります。
+# %% [markdown] lang="ja" part="definition"
+# リピート率の区間は、どの年代も重なっています。上の図の「{{ lesson.YOUNG }}歳未満」も、無作為とほとんど同じでした。この店では、年齢は買い方に影響しない設定だからです。実際の店では、測って確かめましょう。
 
-# %% [markdown] lang="en" of="71a1124f" part="definition" tags=["trainer"]
-# **Four minutes.** Do not read the table out. Ask whether they would write differently to each age, and let them notice that the intervals overlap. Have everybody say once which `r` a recent customer has: it makes Exercise 1 easier.
+# %% [markdown] lang="en" of="4c4e9eab" part="definition"
+# The intervals of the repeat rate all overlap, and in the picture above "under {{ lesson.YOUNG }}" did hardly better than chance. In this simulation age has no influence on buying. In a real shop, measure it.
+
+# %% [markdown] lang="ja" part="definition" tags=["trainer"]
+# **5分（RFMのコードも含みます）。** 表をすぐ読み上げず、「年代で送り方を変えますか」と聞き、区間が重なることに自分で気づいてもらいます。「最後の注文が新しい人の`r`はいくつ？」と全員に一度答えてもらうと、問題1が楽になります。
+
+# %% [markdown] lang="en" of="e0594e60" part="definition" tags=["trainer"]
+# **Five minutes, with the code of RFM.** Do not read the table out. Ask whether they would write differently to each age, and let them notice that the intervals overlap. Have everybody say once which `r` a recent customer has: it makes Exercise 1 easier.
 
 # %% [markdown] lang="ja" part="shop" typed="file name is the reader's own"
 # ## ここからはどの店でも
@@ -166,14 +172,14 @@ lesson.show(plot_rfm(scores), lesson.say_rfm(scores))
 #
 # `scores`から、**`r`も`f`も4以上**の「優良な顧客」を取り出して`best`とし、人数を数えましょう。
 #
-# 条件に合う行は、たとえば`scores[scores["m"] == 5]`と書いて取り出します。行の数は`len(…)`で分かります。
+# 条件に合う行は、たとえば`scores[scores["m"] == 5]`と書いて取り出します。条件が二つなら、それぞれをかっこで囲み、間に`&`（両方とも）を書きます。行の数は`len(…)`で分かります。
 
-# %% [markdown] lang="en" of="2e14f6fd" part="exercise"
+# %% [markdown] lang="en" of="f284ac1c" part="exercise"
 # ## Exercise 1
 #
 # Take the best customers from `scores`, those with **both `r` and `f` of 4 or more**. Call them `best`, and count them.
 #
-# Rows that meet a condition are taken like this: `scores[scores["m"] == 5]`. `len(…)` counts rows.
+# Rows that meet a condition are taken like this: `scores[scores["m"] == 5]`. Two conditions each stand in brackets, with `&` (both) between them. `len(…)` counts rows.
 
 # %% part="exercise"
 answer_1 = ...
@@ -238,22 +244,33 @@ lesson.check("06.2", answer_2)
 # %% [markdown] lang="ja" part="effect"
 # ## 反応率と効果
 #
-# シミュレーションでない店では、二つの世界は見えません。代わりに**くじ**を使います。案内してよい人の一部をくじで外し、手紙を送りません。この人たちが対照群（`control`）です。送った人（`treatment`、図では「対象にした群」）との差（`value`）が、手紙の効果です。`low`〜`high`は差の区間です。
+# 現実の店では、二つの世界は見えません。代わりに**くじ**を使います。案内してよい人の一部をくじで外し、手紙を送りません。この人たちが対照群（`control`）です。手紙を送った人（`treatment`、図では「対象にした群」）と、注文した割合を比べた差が、手紙の効果です。
 #
-# 次のセルは、手紙の日の状態で、常連（`regular`、注文が三度以上）か、35日以上ごぶさた（`quiet`）かに分けます。`ge`は「以上」の意味です。
+# 次の表は、案内ごと、一人ごとに1行です。`arm`がくじの結果、日数と回数は案内の日（`day`）のものです。
 
-# %% [markdown] lang="en" of="21728efe" part="effect"
+# %% [markdown] lang="en" of="3d12c612" part="effect"
 # ## Response and effect
 #
-# A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`; the picture says "held out"). The difference between them and those with a letter (`treatment`) is the effect of the letter: `value`, with its interval from `low` to `high`.
+# A real shop cannot see two worlds. It draws **lots** instead: some of those who may be written to are left out by chance. They are the control group (`control`; the picture says "held out"). How many more ordered among those with a letter (`treatment`) is the effect of the letter.
 #
-# The next cell groups customers as they were on the day of the letter: regular (three orders or more) or rare, active or quiet (no order for 35 days). `ge` means "at least".
+# The table has one row for each customer and mailing. `arm` is what the lot said; days and orders are those on the `day` of the mailing.
 
 # %%
 tests = letters.tests
-often = tests["frequency"].ge(3).map({True: "regular", False: "rare"})
-silent = tests["recency_days"].ge(35).map({True: "quiet", False: "active"})
-tests["group"] = often + "_" + silent
+tests[["customer_id", "day", "arm", "recency_days", "frequency"]].head()
+
+# %% [markdown] lang="ja" part="effect"
+# 案内の日の状態で、四つに分けます。注文が{{ lesson.OFTEN }}度以上の常連（`regular`）か、それより少ない人（`rare`）か。{{ lesson.QUIET_DAYS }}日以上ごぶさた（`quiet`）か、そうでない（`active`）か。
+#
+# `treatment`と`control`は、56日（`horizon_days`）以内に注文した割合、`value`はその差、`low`〜`high`は差の区間、`n`はのべ人数です。
+
+# %% [markdown] lang="en" of="07ebb8f6" part="effect"
+# As they were on that day, customers fall into four groups: `regular` ({{ lesson.OFTEN }} orders or more) or `rare`, and `quiet` (no order for {{ lesson.QUIET_DAYS }} days) or `active`.
+#
+# `treatment` and `control` are the shares who ordered within 56 days (`horizon_days`), `value` is the difference with its interval from `low` to `high`, `n` the number of rows.
+
+# %%
+tests["group"] = lesson.grouped(tests)
 by_group = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=56, by="group")
 by_group[["group", "n", "treatment", "control", "value", "low", "high"]]
 
@@ -262,11 +279,11 @@ shares = by_group.set_index("group")
 lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 
 # %% [markdown] lang="ja" part="effect"
-# いまも来ている常連は、手紙を送った人の{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイント。いまの常連の{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイントと区間が大きく重なり、どちらが上とも言えません。
+# いまも買っている常連は、手紙を送った人の{{ shares.loc["regular_active", "treatment"] :.0%}}が注文し、反応率では断然一番です。でも、手紙なしでも{{ shares.loc["regular_active", "control"] :.0%}}が注文しました。ごぶさたの常連の反応率は{{ shares.loc["regular_quiet", "treatment"] :.0%}}ですが、差は{{ 100 * shares.loc["regular_quiet", "value"] :.1f}}ポイント。いまの常連の{{ 100 * shares.loc["regular_active", "value"] :.1f}}ポイントと区間が大きく重なり、どちらが上とも言えません。
 #
 # はっきり違うのは、手紙がなくても注文するのにクーポンを受け取る人の数です。手紙100通のうち、いまの常連なら約{{ 100 * shares.loc["regular_active", "control"] :.0f}}人、ごぶさたの常連なら約{{ 100 * shares.loc["regular_quiet", "control"] :.0f}}人です。
 
-# %% [markdown] lang="en" of="07a0428e" part="effect"
+# %% [markdown] lang="en" of="6a8ac079" part="effect"
 # Of the active regulars {{ shares.loc["regular_active", "treatment"] :.0%}} with a letter ordered: by response rate they win easily. But {{ shares.loc["regular_active", "control"] :.0%}} ordered without one. Of the quiet regulars only {{ shares.loc["regular_quiet", "treatment"] :.0%}} responded, yet the difference is {{ 100 * shares.loc["regular_quiet", "value"] :.1f}} points, against {{ 100 * shares.loc["regular_active", "value"] :.1f}}. The intervals overlap widely: neither wins.
 #
 # What does differ is how many coupons go to people who would have ordered anyway: about {{ 100 * shares.loc["regular_active", "control"] :.0f}} in every hundred letters to active regulars, {{ 100 * shares.loc["regular_quiet", "control"] :.0f}} in every hundred to quiet ones.
@@ -274,17 +291,21 @@ lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題3
 #
-# 手紙は、**ごぶさたの常連**（`"regular_quiet"`）のうち注文した人の割合を、56日間でどれだけ増やしましたか。`by_group`から取り出しましょう。
+# 手紙は、**ごぶさたの常連**（`"regular_quiet"`）のうち注文した人の割合を、56日間でどれだけ増やしましたか。
+#
+# `shares`は、上の表をグループの名前で引けるようにしたものです。たとえば`shares.loc["rare_quiet", "n"]`は、`"rare_quiet"`の`n`です。
 
-# %% [markdown] lang="en" of="f1608f8e" part="exercise"
+# %% [markdown] lang="en" of="4a4d55dc" part="exercise"
 # ## Exercise 3
 #
-# By how much did the letter raise the share of **quiet regulars** (`"regular_quiet"`) who ordered within 56 days? Take it from `by_group`.
+# By how much did the letter raise the share of **quiet regulars** (`"regular_quiet"`) who ordered within 56 days?
+#
+# `shares` is the table above, to be looked up by group: `shares.loc["rare_quiet", "n"]` is the `n` of `"rare_quiet"`.
 
 # %% part="exercise"
 answer_3 = ...
 # solution
-answer_3 = by_group.loc[by_group["group"] == "regular_quiet", "value"].squeeze()
+answer_3 = shares.loc["regular_quiet", "value"]
 
 # %%
 lesson.check("06.3", answer_3)
@@ -303,12 +324,12 @@ lesson.check("06.3", answer_3)
 lesson.quiz("06.4")
 
 # %% [markdown] lang="ja" part="exercise" tags=["trainer"]
-# **8分。** 反応率を答える人がいちばん多いはずです。「その人たちは、手紙がなければ来なかったのですか」と聞き、`control`の列を指さしてもらいましょう。
+# **10分（反応率と効果の表も含みます）。** 反応率を答える人がいちばん多いはずです。「その人たちは、手紙がなければ来なかったのですか」と聞き、`control`の列を指さしてもらいましょう。
 #
 # 「対照群に送らないのは損だ」という反対には、「送らない人がいなければ、効いたかどうかを永久に知らないままです」と答えます。
 
-# %% [markdown] lang="en" of="7ed55016" part="exercise" tags=["trainer"]
-# **Eight minutes.** Most will answer with the response rate. Ask whether these people would have stayed away without a letter, and let them point at the column `control`.
+# %% [markdown] lang="en" of="95e49600" part="exercise" tags=["trainer"]
+# **Ten minutes, with the tables above.** Most will answer with the response rate. Ask whether these people would have stayed away without a letter, and let them point at the column `control`.
 #
 # Against "leaving people out loses sales": without them nobody will ever know whether the letter works.
 
@@ -327,9 +348,6 @@ unwritten = tests[tests["arm"] == "control"]
 scored = lesson.ordered(unwritten, letters.test_orders)
 scored["score"] = scored["r"] + scored["f"] + scored["m"]
 lift = crmkit.targeting_lift(scored, share=0.15, response="ordered")
-print(lesson.say_top(lift))
-
-# %%
 gains = crmkit.cumulative_gains(scored, response="ordered")
 lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 
@@ -340,10 +358,10 @@ lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 # A lift of {{ float(lift) :.1f}} and a handsome curve. **Yet none of these people got the letter.** RFM has found those who buy, not those whom a letter moves. When somebody shows you such a curve, ask: what does it look like in the control group?
 
 # %% [markdown] lang="ja" part="curve" tags=["trainer"]
-# **4分。** 曲線だけを先に見せて「この得点を使いたいですか」と聞きます。手が挙がってから、誰にも手紙を送っていないことを思い出してもらいましょう。
+# **3分。** 曲線だけを先に見せて「この得点を使いたいですか」と聞きます。手が挙がってから、誰にも手紙を送っていないことを思い出してもらいましょう。次の「誰に、の次は、何を」は、合わせて3分です。
 
-# %% [markdown] lang="en" of="9da65b09" part="curve" tags=["trainer"]
-# **Four minutes.** Show the curve alone and ask who would use this score. When the hands are up, let them remember that nobody here had a letter.
+# %% [markdown] lang="en" of="83c29b1a" part="curve" tags=["trainer"]
+# **Three minutes.** Show the curve alone and ask who would use this score. When the hands are up, let them remember that nobody here had a letter. What to write, the next two tables, takes another three.
 
 # %% [markdown] lang="ja" part="personal"
 # ## 誰に、の次は、何を
@@ -351,9 +369,9 @@ lesson.show(plot_targeting_lift(gains), lesson.say_top(lift))
 # 手紙の中身を相手に合わせるのが、{{ term:personalization }}です。この店では、合わせた文面を誰に送るかもくじで決めたので、二つの差（`value`）をそのまま比べられます。人が選んで送った記録では、比べられません。
 
 # %% [markdown] lang="en" of="1221699e" part="personal"
-# ## After whom comes what
+# ## First to whom, then what
 #
-# To fit the letter to its reader is {{ term:personalization }}. In this shop it was drawn by lot, too, who got a fitted text, so the two differences (`value`) can be compared. Where somebody chose, they could not.
+# To fit the letter to its reader is {{ term:personalization }}. In this shop lots also decided who got a fitted text, so the two differences (`value`) can be compared. Had somebody picked the readers, they could not.
 
 # %%
 personal = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=56, by="is_personalized")
@@ -366,10 +384,10 @@ personal[["is_personalized", "treatment", "control", "value", "low", "high"]]
 # The fitted text (`True`) has an effect of {{ 100 * personal["value"].iloc[-1] :.1f}} points, the other one of {{ 100 * personal["value"].iloc[0] :.1f}}, and the intervals do not overlap. In this shop the same stamp did more with the right words.
 
 # %% [markdown] lang="ja" part="needs"
-# 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`は要望の種類です（`gift_wrapping`はギフト包装）。空の声は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
+# 何を書けばよいかは、顧客の声に聞きます。{{ term:needs_analysis }}では、要望を件数で並べます。`need_code`は要望の種類です（`gift_wrapping`はギフト包装、`delivery_time_slot`は配達時間の指定）、`share`は全体に占める割合です。要望のない声は除きました。**件数が多いことと、大事なことは別です**。声を寄せる人は、顧客の一部にすぎません。
 
-# %% [markdown] lang="en" of="00251f33" part="needs"
-# What to write about, customers tell you. {{ Term:needs_analysis }} lists what they ask for, by count; feedback without a wish (an empty `need_code`) is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
+# %% [markdown] lang="en" of="17185468" part="needs"
+# Customers tell you what to write about. {{ Term:needs_analysis }} lists what they ask for, by count (`share`: of all wishes). Feedback without a wish, that is, an empty `need_code`, is left out here. **Often is not the same as important**, and those who speak up are only some of your customers.
 
 # %%
 wishes = letters.feedback.dropna(subset="need_code")
@@ -378,12 +396,12 @@ crmkit.topic_counts(wishes, by="need_code").head(5)[["need_code", "count", "shar
 # %% [markdown] lang="ja" part="trap"
 # ## 落とし穴：たくさん比べて、一番を選ぶ
 #
-# 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじで送る人を決めた案内を、前半と後半に分け、まず前半だけを見ます。
+# 手紙の効果を「生まれ月」で分けてみます。効くはずのない分け方です。くじで送る人を決めた案内を、前半と後半に分け、まず前半だけを見ます（左の数が生まれ月です）。
 
-# %% [markdown] lang="en" of="0151ffae" part="trap"
+# %% [markdown] lang="en" of="b11c2592" part="trap"
 # ## A trap: compare many, pick the best
 #
-# Let us split the effect of the letters by month of birth, which should make no difference whatever. The mailings are cut into an earlier and a later half; look at the earlier ones first.
+# Let us split the effect of the letters by month of birth, which should make no difference whatever. The mailings are cut into an earlier and a later half; look at the earlier ones first. Down the left stand the months.
 
 # %%
 earlier, later = lesson.birth_months(letters)
@@ -396,18 +414,17 @@ lesson.show(plot_campaign_lift(earlier), lesson.say_lift(earlier))
 # **Four minutes.** Show the picture and ask to which month of birth the next letters should go. Somebody will even find a reason. Praise it, then run the next cell.
 
 # %%
-winner = earlier.loc[earlier["value"].idxmax(), "birth_month"]
-first, second = earlier.set_index("birth_month")["value"], later.set_index("birth_month")["value"]
-print(f"earlier: {100 * first[winner]:+.1f} (all months {100 * first.mean():+.1f})")
-print(f"later: {100 * second[winner]:+.1f} (all months {100 * second.mean():+.1f})")
+halves = earlier.merge(later, on="birth_month", suffixes=("_earlier", "_later"))
+halves = halves.sort_values("value_earlier", ascending=False)
+halves[["birth_month", "value_earlier", "value_later"]].head(3)
 
 # %% [markdown] lang="ja" part="trap"
-# 前半で一番だった{{ int(winner) }}月生まれの効果は、前半（`earlier`）が{{ 100 * first[winner] :.1f}}ポイント、後半（`later`）が{{ 100 * second[winner] :.1f}}ポイントでした。全部の月の平均（`all months`、後半は{{ 100 * second.mean() :.1f}}ポイント）の近くまで下がっています。
+# 前半の上位三つです（`_earlier`が前半、`_later`が後半）。一番だった{{ int(halves["birth_month"].iloc[0]) }}月生まれの効果は、前半の{{ 100 * halves["value_earlier"].iloc[0] :.1f}}ポイントから、後半は{{ 100 * halves["value_later"].iloc[0] :.1f}}ポイントに。全部の月の平均（後半は{{ 100 * later["value"].mean() :.1f}}ポイント）の近くまで下がりました。
 #
 # 一番になるには、たまたまの幸運も要ります。幸運が次の回も続くとはかぎりません（勝者の呪い）。**たくさん比べたら、選んだものだけをもう一度試しましょう。**
 
-# %% [markdown] lang="en" of="7e6260bc" part="trap"
-# Month {{ int(winner) }} won the earlier half with an effect of {{ 100 * first[winner] :.1f}} points. In the later half it has {{ 100 * second[winner] :.1f}}, back near the mean of all months ({{ 100 * second.mean() :.1f}}).
+# %% [markdown] lang="en" of="5ee262a0" part="trap"
+# These are the best three of the earlier half. Month {{ int(halves["birth_month"].iloc[0]) }} won it with an effect of {{ 100 * halves["value_earlier"].iloc[0] :.1f}} points. In the later half it has {{ 100 * halves["value_later"].iloc[0] :.1f}}, back near the mean of all months ({{ 100 * later["value"].mean() :.1f}}).
 #
 # To come first one needs luck as well, and luck does not last: the winner's curse. **If you have compared many, test the one you chose once more.**
 
@@ -423,24 +440,24 @@ print(f"later: {100 * second[winner]:+.1f} (all months {100 * second.mean():+.1f
 # %% [markdown] lang="en" of="accd3183" part="takeaway"
 # ## To take away
 #
-# - Those who respond are not those whom a letter moves: choose by effect, and by what it leaves in the till
+# - People who respond and people whom a letter moves are not the same: choose by effect, and by what it leaves in the till
 # - An effect is a difference from people left out by lot
 # - 5 is the best score: check the direction first
 # - Nobody without consent gets a letter, whatever the score
 # - Test the best of many segments again before you believe it
 
 # %% [markdown] lang="ja" part="takeaway" tags=["trainer"]
-# **4分。** 最初に黒板に並べた「誰に送るか」に戻り、それぞれに「反応が多いから？　効果があるから？」と書き添えてもらいます。最後に一人ずつ、次の案内で何人をくじで外すかを言って終わりましょう。
+# **2分。** 最初に黒板に並べた「誰に送るか」に戻り、それぞれに「反応が多いから？　効果があるから？」と書き添えてもらいます。最後に一人ずつ、次の案内で何人をくじで外すかを言って終わりましょう。
 
-# %% [markdown] lang="en" of="c048dd35" part="takeaway" tags=["trainer"]
-# **Four minutes.** Back to the list on the board: beside each answer write "because they respond?" or "because it works?". Everyone ends by saying how many people they will leave out by lot next time.
+# %% [markdown] lang="en" of="b1011076" part="takeaway" tags=["trainer"]
+# **Two minutes.** Back to the list on the board: beside each answer write "because they respond?" or "because it works?". Everyone ends by saying how many people they will leave out by lot next time.
 
 # %% [markdown] lang="ja" part="own_data"
 # ## ご自分のデータで
 #
-# RFMには注文だけで足ります。同意は`customers`の`email_opt_in`、効果は`campaign_sends`の`arm`（`treatment`か`control`）が必要です。まだ対照群がない店は、**次の案内から**送る前にくじを引き、外れた人も名簿に残しましょう。そうすれば、次の回から効果を測れます。
+# RFMには注文だけで足ります。同意は`customers`の`email_opt_in`、効果には`campaign_sends`の`arm`（`treatment`か`control`）と、どの案内をいつ送ったか（`campaign_id`と`sent_at`）が必要です。まだ対照群がない店は、**次の案内から**送る前にくじを引き、外れた人も名簿に残しましょう。そうすれば、次の回から効果を測れます。
 
-# %% [markdown] lang="en" of="7552cde3" part="own_data"
+# %% [markdown] lang="en" of="35d65dcc" part="own_data"
 # ## With your own data
 #
-# RFM needs orders only. Consent is `email_opt_in` in `customers`; for effects you need `arm` in `campaign_sends`, with `treatment` and `control`. If you have never had a control group, draw lots **before your next mailing** and keep those left out on the list too. From then on you can measure.
+# RFM needs orders only. Consent is `email_opt_in` in `customers`; for effects you need `arm` in `campaign_sends` (`treatment` or `control`), and which mailing went out when (`campaign_id`, `sent_at`). If you have never had a control group, draw lots **before your next mailing** and keep those left out on the list too. From then on you can measure.

@@ -55,14 +55,14 @@ salon.tickets[["ticket_id", "created_at", "channel", "kind", "priority"]].head()
 # %% [markdown] lang="ja" part="predict" typed="the name of a statistic, or what a row is; no result"
 # ## 予想してから動かす
 #
-# この美容室はシミュレーションですが、実際の店と同じように記録が残ります。1行が、質問・依頼・苦情のどれか1件です（`kind`が種類、`channel`が経路、`priority`が優先度）。担当者の最初の返信まで、**真ん中の人（中央値）**は何時間待つでしょうか。
+# この美容室はシミュレーションですが、記録は実際の店と同じように残ります。1行が、質問・依頼・苦情のどれか1件です（`kind`が種類、`channel`が経路、`priority`が優先度）。担当者の最初の返信まで、**真ん中の人（中央値）**は何時間待つでしょうか。
 #
-# 予想を決めたら、統計量、時計、返信とみなすもの、目標を動かしてください。「90%点」は、10人に9人がその時間までに返信をもらった、という値です。
+# 予想したら、統計量（全体を代表させる数）や時計（「暦どおり」は夜も休みも数えます）を切り替えてください。「90%点」は、10人に9人がその時間までに返信をもらった、という値です。
 
-# %% [markdown] lang="en" of="7f122eaa" part="predict"
+# %% [markdown] lang="en" of="89324d70" part="predict"
 # ## Predict, then move
 #
-# The salon is simulated, but it keeps records as a real one does: each row is one ticket, that is, a question, a request or a complaint (`kind`). How many hours does **the customer in the middle (the median)** wait for a person's first reply? Lock in your prediction. Then change the statistic, the clock, what counts as a reply, and the target. Nine in ten had their reply by the time called the 90th percentile.
+# The salon is simulated, but it keeps records as a real one does: each row is one ticket, that is, a question, a request or a complaint (`kind`). How many hours does **the customer in the middle (the median)** wait for a person's first reply? Lock in your prediction. Then change the statistic (the one number that stands for all the waits), the clock (the calendar counts nights and closed days too), what counts as a reply, and the target. By the 90th percentile, nine in ten had their reply.
 
 # %%
 lesson.reply_times(salon)
@@ -78,14 +78,14 @@ lesson.reply_times(salon)
 #
 # 必要なのは、問い合わせの表（`tickets`）と、いつ誰が何をしたかの記録（`ticket_events`）です。`log`はこの二つ、`opening`は営業時間と休業日をまとめたもので、`**log`と書くと、まとめて渡せます。
 #
-# `first_reply_time`は担当者の最初の返信まで、`complaint_ack_time`は自動返信も含む最初の返信までの時間です（`kind=None`は全種類）。中央値の代わりに90%点がほしいときは、`statistic="p90"`を足します。単位は分です。
+# `first_reply_time`（初回応答時間）は担当者の最初の返信まで、`complaint_ack_time`（受理通知までの時間）は自動返信も含む最初の返信までです（`kind=None`は全種類）。営業時間で測るには`hours="business"`を足します。
 
-# %% [markdown] lang="en" of="5d8d7b79" part="code"
+# %% [markdown] lang="en" of="41bbc81f" part="code"
 # ## The code behind it
 #
 # Two tables are needed: the tickets, and the log of who did what and when (`ticket_events`). `log` holds these two, `opening` the opening hours and holidays; `**log` passes them on in one go.
 #
-# `first_reply_time` measures up to the first reply of a person, `complaint_ack_time` up to any first reply, even an automatic one (`kind=None`: of all kinds). You get the median, or with `statistic="p90"` the 90th percentile. Results are in minutes (min).
+# `first_reply_time` measures up to the first reply of a person, `complaint_ack_time` up to any first reply, even an automatic one (`kind=None`: of all kinds). `hours="business"` counts opening hours only.
 
 # %%
 desk = lesson.start(salon)
@@ -97,13 +97,13 @@ automatic = crmkit.complaint_ack_time(**log, kind=None)
 for figure in (on_calendar, at_desk, automatic):
     print(figure)
 
-# %% [markdown] lang="ja" part="code"
-# 結果にはいつも**区間**が付きます。件数が限られるために、このくらいずれているかもしれない、という幅です。`n`は数えた件数です。
+# %% [markdown] lang="ja" part="code" typed="the name of a statistic, or what a row is; no result"
+# 出てくるのは中央値（分）です。90%点がほしいときは`statistic="p90"`を足します。結果にはいつも**区間**が付きます。件数が限られるために、このくらいずれているかもしれない、という幅です。`n`は数えた件数です。
 #
 # ほかの数は`besides`（添え書き）にあります。`unanswered`は返信のない件、`agent_created`は担当者から始めたので数えない件です。同じ用件としてまとめられた{{ on_calendar.excluded["merged"] }}件も数えません。
 
-# %% [markdown] lang="en" of="7a0e5cee" part="code"
-# Every result comes with an **interval**: how far off it may be because there are only so many tickets. `n` says how many were counted.
+# %% [markdown] lang="en" of="cc2e9bcb" part="code"
+# These are medians, in minutes (min); with `statistic="p90"` you get the 90th percentile. Every result comes with an **interval**: how far off it may be because there are only so many tickets. `n` says how many were counted.
 #
 # More stands in `besides`: `unanswered` are tickets without a reply; `agent_created`, those our own people opened, are not counted. Nor are {{ on_calendar.excluded["merged"] }} that were merged into another.
 
@@ -179,16 +179,16 @@ lesson.quiz("12.4")
 # %% [markdown] lang="ja" part="truth"
 # ## 待ち時間だけを変えた世界
 #
-# 現実では試せませんが、シミュレーションなら、同じ客、同じ用件で**返信の速さだけ**を変えられます。この美容室で担当者の返信にかかる目安は、営業時間で9時間。それを`levers`（店の設定）で1時間にしてみます。
+# 現実では試せませんが、シミュレーションなら、同じ客、同じ用件で**返信の速さだけ**を変えられます。この美容室は、電話と店頭にはすぐ答え、ほかの連絡には営業時間で平均9時間かける設定です。それを`levers`（店の設定）で1時間にしてみます。
 #
-# `compare`は、二つの世界を客ごとに比べます。客一人あたりで、`stayed`は最後まで残った割合、`orders`は注文の数、`net_amount`は売上（円）です。
+# `compare`は、元の店（`baseline`）と変えた店（`changed`）を客ごとに比べます。客一人あたりで、`stayed`は最後まで残った割合、`orders`は注文の数、`net_amount`は売上（円）です。
 
-# %% [markdown] lang="en" of="c0ebc95b" part="truth"
+# %% [markdown] lang="en" of="7bec7dba" part="truth"
 # ## A world where only the wait differs
 #
-# In real life this cannot be tried. In a simulation it can: the same customers with the same matters, and **only the speed of reply** is changed. This salon is set to reply after about 9 opening hours. With `levers`, its settings, let us make it 1.
+# In real life this cannot be tried. In a simulation it can: the same customers with the same matters, and **only the speed of reply** is changed. This salon is set to answer at once on the telephone and at the counter, and all else after 9 opening hours on average. With `levers`, its settings, let us make it 1.
 #
-# `compare` sets the two worlds side by side. Per customer, `stayed` is the share still there at the end, `orders` the number of orders, `net_amount` the sales in yen.
+# `compare` sets the salon as it was (`baseline`) beside the quicker one (`changed`). Per customer, `stayed` is the share still there at the end, `orders` the number of orders, `net_amount` the sales in yen.
 
 # %%
 faster = {"first_reply_hours": 1}
@@ -207,12 +207,12 @@ effects.loc[["stayed", "orders", "net_amount"], ["baseline", "changed", "differe
 # %% [markdown] lang="ja" part="truth" typed="per hundred, a base"
 # 満足は{{ float(was) :.0%}}から{{ float(became) :.0%}}へ。本部の言う{{ bands["value"].iloc[0] :.0%}}に近づきました。この世界では、待ち時間は本当に不満を生んでいたのです。ただ、表だけでは、それは分かりませんでした。
 #
-# お客さまは戻ってくるでしょうか。店に連絡した{{ len(writers) :,}}人のうち、最後まで残る人は{{ writers["stayed_without"].mean() :.1%}}から{{ writers["stayed_with"].mean() :.1%}}へ。客全体では、100人あたり{{ 100 * effects.loc["stayed", "difference"] :.2f}}人増えただけです。連絡するのは一部の人なので、全体への効果は小さく見えます。
+# お客さまは戻ってくるでしょうか。店に連絡した{{ len(writers) :,}}人（`writers`）のうち、最後まで残る人は{{ writers["stayed_without"].mean() :.1%}}から{{ writers["stayed_with"].mean() :.1%}}へ。客全体では、100人あたり{{ 100 * effects.loc["stayed", "difference"] :.2f}}人増えただけです。連絡するのは一部の人なので、全体への効果は小さく見えます。
 
-# %% [markdown] lang="en" of="17401f8b" part="truth"
-# Satisfaction goes from {{ float(was) :.0%}} to {{ float(became) :.0%}}. That is near the {{ bands["value"].iloc[0] :.0%}} of head office: in this world waiting does make people unhappy. But the table alone could not have told us.
+# %% [markdown] lang="en" of="5f047bd1" part="truth"
+# Satisfaction goes from {{ float(was) :.0%}} to {{ float(became) :.0%}}. That is most of the way to the {{ bands["value"].iloc[0] :.0%}} of head office: in this world waiting does make people unhappy. But the table alone could not have told us.
 #
-# Do they come back? Of the {{ len(writers) :,}} customers who got in touch, {{ writers["stayed_with"].mean() :.1%}} are still there at the end instead of {{ writers["stayed_without"].mean() :.1%}}. Among all customers that is {{ 100 * effects.loc["stayed", "difference"] :.2f}} more in every hundred: only some ever get in touch, so the effect on the whole shop looks small.
+# Do they come back? Of the {{ len(writers) :,}} customers who got in touch (`writers`), {{ writers["stayed_with"].mean() :.1%}} are still there at the end instead of {{ writers["stayed_without"].mean() :.1%}}. Among all customers that is {{ 100 * effects.loc["stayed", "difference"] :.2f}} more in every hundred: only some ever get in touch, so the effect on the whole shop looks small.
 
 # %% [markdown] lang="ja" part="truth" tags=["trainer"]
 # **6分。** 「シミュレーションだから、そうなるように作ったのでは？」という質問は歓迎しましょう。そのとおりです。ここで学ぶのは数字そのものではなく、「表の差」と「変えたときの差」は別物だということです。自分の店では、曜日ごとに担当の数を変えるなど、待ち時間だけが違う状況を探します。
@@ -288,7 +288,7 @@ by_channel[["channel", "value", "low", "high", "n"]]
 #
 # {{ define:service_guideline }}
 #
-# The salon's promises (its service levels, or SLA) are in `desk.sla_policies`. The next cell shows those about the first reply to a question. `target_minutes` is the target; it runs in opening hours where `in_business_hours` is True.
+# The salon's promises, its service level agreement (SLA), are in `desk.sla_policies`. The next cell shows those about the first reply to a question. `target_minutes` is the target; it runs in opening hours where `in_business_hours` is True.
 
 # %%
 promises = desk.sla_policies
@@ -298,12 +298,12 @@ promises[to_questions].filter(["priority", "target_minutes", "in_business_hours"
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
 #
-# 質問だけでなく全部の件について、**最初の返信の約束を守れた割合**（SLA達成率）を求めましょう。使う関数は`crmkit.sla_attainment_rate`です。約束の表は`sla_policies=…`で渡します。
+# 質問だけでなく全部の件について、**最初の返信の約束を守れた割合**（SLA達成率）を求めましょう。使う関数は`crmkit.sla_attainment_rate`です。対応の記録、約束の表（`sla_policies=…`）、営業時間の三つを渡します。時計は約束の表に書いてあるので、`hours`は要りません。
 
-# %% [markdown] lang="en" of="62ab70e5" part="exercise"
+# %% [markdown] lang="en" of="2c450cc5" part="exercise"
 # ## Exercise 2
 #
-# Over all tickets, find the share of **first-reply promises that were kept** (SLA attainment). The function is `crmkit.sla_attainment_rate`; it takes the promises as `sla_policies=…`.
+# Over all tickets, find the share of **first-reply promises that were kept** (SLA attainment). The function is `crmkit.sla_attainment_rate`; it takes the log, the promises (`sla_policies=…`) and the opening hours. The promises name the clock, so there is no `hours` to give.
 
 # %% part="exercise"
 answer_2 = ...
@@ -314,9 +314,9 @@ answer_2 = crmkit.sla_attainment_rate(**log, sla_policies=desk.sla_policies, **o
 lesson.check("12.2", answer_2)
 
 # %% [markdown] lang="ja" part="exercise" tags=["trainer"]
-# **5分（約束の表も含みます）。** `hours="business"`を足してエラーになる人がいます。「時計はどの表に書いてありますか」と聞いてください。先ほど絞った質問だけの表を渡す人もいます。
+# **5分（約束の表も含みます）。** `hours="business"`を足してエラーになる人には、「時計はどの表に書いてありますか」と聞いてください。先ほど絞った質問だけの表を渡す人もいます。
 
-# %% [markdown] lang="en" of="e8b9e56b" part="exercise" tags=["trainer"]
+# %% [markdown] lang="en" of="96d1ca20" part="exercise" tags=["trainer"]
 # **Five minutes, with the table of promises.** Some add `hours="business"` and get an error: ask them which table names the clock. Others pass on the few promises just looked at, those about questions.
 
 # %% [markdown] lang="ja" part="trap" typed="the trap's rule, no result"
@@ -359,19 +359,19 @@ print(now.besides["unanswered"], kept_now.besides["met_unreplied"])
 #
 # 決まりを入れたあと（`closed`）で、連絡してから**24時間以内（暦どおり）に担当者の返信をもらえた**お客さまの割合を求めましょう。もらえなかった人も分母に入れます。
 #
-# 次のセルの`times`は1件が1行の表で、担当者から始めた件は除きました。`first_reply_minutes`は返信までの分で、`NaN`は返信がないことを表します。
+# 次の`times`は1件が1行（担当者から始めた件は除く）。`first_reply_minutes`は担当者の返信までの分（`NaN`は返信なし）、`ack_minutes`は自動も含む最初の返信までの分です。割合は条件の`mean()`です。`(times["ack_minutes"] <= 1).mean()`は、1分以内に何か返信があった割合です。
 
-# %% [markdown] lang="en" of="7732d442" part="exercise" typed="the question's own limit"
+# %% [markdown] lang="en" of="0f5c1dd0" part="exercise" typed="the question's own limit"
 # ## Exercise 3
 #
 # With the rule in place (`closed`), find the share of tickets that **got a person's reply within 24 hours** (on the calendar), out of all tickets: those that never got one count as well.
 #
-# `times` in the next cell has one row for each ticket that a customer opened. `first_reply_minutes` is the wait; `NaN` means that there was no reply.
+# `times` in the next cell has one row for each ticket that a customer opened. `first_reply_minutes` is the wait for a person's reply (`NaN`: there was none), `ack_minutes` that for any reply, even automatic. The `mean()` of a condition is a share: `(times["ack_minutes"] <= 1).mean()` is the share with any reply within a minute.
 
 # %%
 times = crmkit.ticket_times(**closed)
 times = times[times["created_by"] != "agent"]
-times[["ticket_id", "created_at", "ack_minutes", "first_reply_minutes"]].head()
+times[["ticket_id", "created_at", "ack_minutes", "first_reply_minutes"]].head(8)
 
 # %% part="exercise"
 answer_3 = ...

@@ -30,16 +30,16 @@
 #
 # 「レジから売上を書き出してみました。開くと見出しの上に題名があるし、日付は和暦だし、最後は合計の行です。これ、そのまま使えますか？」
 #
-# 売上も名簿も、店の大切な{{ term:customer_information }}です。それを使える形に整えるのが{{ term:data_organization }}です。手で直し始める前に、読み込んでみましょう。大事なのは「使えなかった行が何行あって、なぜか」を言えることです。
+# 会員名簿は店の大切な{{ term:customer_information }}で、売上はその人たちの買い物の記録です。どちらも使える形に整えるのが{{ term:data_organization }}です。手で直し始める前に、まず読み込んでみましょう。大事なのは「使えなかった行が何行あって、なぜか」を言えることです。
 
-# %% [markdown] lang="en" of="bcd9861f" part="question"
+# %% [markdown] lang="en" of="ec58ced0" part="question"
 # ## The manager asks
 #
 # "I exported our sales from the till. There is a title above the headers, the dates are in the Japanese calendar, and the last line is a total. Can you use that as it is?"
 #
-# Sales and lists of members are {{ term:customer_information }}; putting them into a usable shape is {{ term:data_organization }}. Before anybody edits the file by hand, load it. What matters is that you can say how many lines could not be used, and why.
+# The list of members is {{ term:customer_information }}, and sales say what these people bought. Making both usable is {{ term:data_organization }}. Before you edit anything by hand, load it. What matters: to be able to say how many lines could not be used, and why.
 #
-# The file is as a Japanese till writes it: 伝票番号 slip number, 会員番号 member number, 来店日 date of visit, 出力日 date of export, お会計 amount paid, ポイント points, 状態 status (完了 completed, キャンセル cancelled), 合計 total. 令和 is the current era.
+# `uriage.csv` ("sales") comes from a Japanese till: 伝票番号 slip number, 会員番号 member number, 来店日 date of visit, 出力日 date of export, お会計 amount paid, ポイント points, 状態 status (完了 completed, キャンセル cancelled), 合計 total. 令和 is the current era.
 
 # %% [markdown] lang="ja" part="question" tags=["trainer"]
 # **ここまで4分。** 「書き出したファイルを手で直したことがある人は？」と尋ね、何を直したかを二、三人に話してもらいます。直した記録が残っているかも聞きましょう。たいてい残っていません。それがこのレッスンの動機です。
@@ -79,12 +79,12 @@ lesson.which_columns()
 # %% [markdown] lang="ja" part="code"
 # ## 中で動いているコード
 #
-# 読み込みは1行です。何の表か、どの列が何にあたるかは、よくある列名から自動で決まります。`till.mapping`では、`own`が元の列名、`column`が crmkit での名前、`told_by`が決め手です。数字を見る前に、必ずここを確かめましょう。
+# 読み込みは1行です。何の表か、どの列が何にあたるかは、よくある列名から自動で決まります。次の対応表では、「お手元の列」が元の列名、「crmkit の列」が crmkit での名前、「決め手」がそう判断した理由です。`customer_id`が「誰が」、`ordered_at`が「いつ」、`net_amount`が「いくら」です。数字を見る前に、必ずここを確かめましょう。
 
-# %% [markdown] lang="en" of="7f58048e" part="code"
+# %% [markdown] lang="en" of="e7048489" part="code"
 # ## The code behind it
 #
-# Loading takes one line. crmkit recognises the table and its columns by their usual names. In `till.mapping`, `own` is the name in your file, `column` is crmkit's name for it, and `told_by` says how it was recognised. Check this table before you trust any figure.
+# Loading takes one line. crmkit recognises the table and its columns by their usual names. In the table below, "your column" is the name in your file, "column in crmkit" is crmkit's name for it, and "told by" says how it was recognised. `customer_id` is who, `ordered_at` when, `net_amount` how much. Check this table before you trust any figure.
 
 # %%
 till = crmkit.load(folder / "uriage.csv")
@@ -99,12 +99,12 @@ till.mapping
 # %% [markdown] lang="ja" part="account"
 # ## 行の行き先
 #
-# 読んだ行は、**使う**か**除外する**かのどちらかです。だまって消える行はありません（題名、空行、見出しは行数に入れません）。除外した行は`rejected`に、書き出されたままの形で残ります。`line`は元のファイルで何行目かです。
+# 読んだ行は、**使う**か**除外する**かのどちらかです。だまって消える行はありません（題名、空行、見出しは行数に入れません）。除外した行は`rejected`に、書き出されたままの形で残ります。下の二つ目の表は、理由ごとに最初の1行だけを見せています。`line`は元のファイルで何行目かです。
 
-# %% [markdown] lang="en" of="7a1eebf4" part="account"
+# %% [markdown] lang="en" of="b01f4a4d" part="account"
 # ## Where every line went
 #
-# A line is either **loaded** or **set aside**. None disappears (the title, the blank line and the header are not counted). Lines set aside are kept in `rejected`, unchanged; `line` is the line number in the file.
+# A line is either **loaded** or **set aside**. None disappears (the title, the blank line and the header are not counted). Lines set aside are kept in `rejected`, unchanged. The second table below shows one line for each reason; `line` is its number in the file.
 
 # %%
 till.problems[["column", "rows", "problem", "action"]]
@@ -113,10 +113,10 @@ till.problems[["column", "rows", "problem", "action"]]
 till.rejected["orders"].groupby("reason").head(1)[["line", "reason", "会員番号", "来店日"]]
 
 # %% [markdown] lang="ja" part="account"
-# {{ len(till.orders) + len(till.rejected["orders"]) :,}}行のうち{{ len(till.rejected["orders"]) }}行を除外しました。会員番号のない行も、売上としては本物です。ただ「誰が」が分からないため、crmkit の集計には入りません。会員でないお客さまが多い店では、売上がその分だけレジより小さくなります。除外した行の金額を「合計」の行から引くと、取り込んだ金額とぴったり合います。
+# {{ len(till.orders) + len(till.rejected["orders"]) :,}}行のうち{{ len(till.rejected["orders"]) }}行を除外しました。会員番号のない行も、売上としては本物です。ただ「誰が」が分からないため、crmkit の集計には入りません。会員でないお客さまが多い店では、売上がその分だけレジより小さくなります。ファイルの最後の「合計」は{{ int(till.rejected["orders"]["お会計"].iloc[-1]) :,}}円、取り込んだ金額は{{ till.orders["net_amount"].sum() :,.0f}}円です。差は、除外した行の金額とぴったり合います。
 
-# %% [markdown] lang="en" of="484e3d7d" part="account"
-# Out of {{ len(till.orders) + len(till.rejected["orders"]) :,}} lines, {{ len(till.rejected["orders"]) }} were set aside. Those without a member number are real sales, but we do not know who bought, so crmkit leaves them out. If many of your customers are not members, your sales here will be that much lower than the till's. Take the amounts set aside from the total line of the file, and you get exactly what was loaded.
+# %% [markdown] lang="en" of="c7d0a1ba" part="account"
+# Out of {{ len(till.orders) + len(till.rejected["orders"]) :,}} lines, {{ len(till.rejected["orders"]) }} were set aside. Those without a member number are real sales, but we do not know who bought, so crmkit leaves them out. If many of your customers are not members, your sales here will be that much lower than the till's. The total in the last line of the file is {{ int(till.rejected["orders"]["お会計"].iloc[-1]) :,}} yen, and {{ till.orders["net_amount"].sum() :,.0f}} yen were loaded: the difference is exactly what was set aside.
 
 # %% [markdown] lang="ja" part="account" tags=["trainer"]
 # **6分。** 「除外された行は誤りだ」と思う人が多いところです。会員番号のない行は、本物の売上です。誰の買い物かが分からないだけです。「この店の売上は」と「会員の売上は」を分けて言ってもらいましょう。
@@ -131,12 +131,12 @@ till.rejected["orders"].groupby("reason").head(1)[["line", "reason", "会員番�
 # %% [markdown] lang="ja" part="two_files"
 # ## 2つのファイルが合わない
 #
-# 会員名簿も一緒に読み込みます。すると、注文がすべて「名簿にない人」のものになりました。見比べると、名簿は`000000100`、売上は`100`。**会員番号の先頭の0が消えています**。番号を数値として書き出したときや、表計算ソフトで開いて保存したときに、よく起こります。
+# 会員名簿も一緒に読み込みます。すると、注文がすべて「名簿にない人」のものになりました。見比べると、名簿は`000000100`、売上は`100`。**会員番号の先頭の0が消えています**。番号を数値として書き出したときや、表計算ソフトで開いて保存したときに、よく起こります。`problems`の最後にその知らせがあり、`repairs`に、選べる直し方が並びます。
 
-# %% [markdown] lang="en" of="848ab96c" part="two_files"
+# %% [markdown] lang="en" of="712c84b6" part="two_files"
 # ## Two files that do not meet
 #
-# Load the list of members as well, and every order belongs to somebody who is not on it. Compare: `000000100` in the list, `100` in the sales. **The leading zeros of the member numbers are gone.** This often happens when numbers are exported as figures, or when a file is opened and saved in a spreadsheet.
+# Load the list of members as well, and every order belongs to somebody who is not on it. Compare: `000000100` in the list, `100` in the sales. **The leading zeros of the member numbers are gone.** This often happens when numbers are exported as figures, or when a file is opened and saved in a spreadsheet. The last of the `problems` says so, and `repairs` lists what can be done about it.
 
 # %%
 both = crmkit.load({"orders": folder / "uriage.csv", "customers": folder / "members.csv"})
@@ -192,12 +192,12 @@ print(round(ratio, 1))
 # %% [markdown] lang="ja" part="shop" typed="file name and column names are the reader's own"
 # ## ここからはご自分のデータで
 #
-# 次のセルの`MY_FILE`に`"売上.csv"`のようにファイル名を書き、ここから下を実行し直してください。ファイルは、このノートブックと同じフォルダーに置きます。列が自動で決まらないときだけ、`MY_COLUMNS`に`{"net_amount": "元の列名"}`の形で書きます。問題1には金額の列が必要です。何も書かなければ、さきほどの店のデータで進みます。
+# 次のセルの`MY_FILE`に`"売上.csv"`のようにファイル名を書き、ここから下を実行し直してください。ファイルは、このノートブックと同じフォルダーに置きます。列が自動で決まらないときだけ、`MY_COLUMNS`に`{"net_amount": "元の列名"}`の形で書きます。問題1には金額の列が必要です。何も書かなければ、さきほどの店のデータで進みます。次のセルは、行の行き先を、直し方（`mend`）も添えてもう一度表示します。
 
-# %% [markdown] lang="en" of="5903f98d" part="shop" typed="file name and column names are the reader's own"
+# %% [markdown] lang="en" of="02d64227" part="shop" typed="file name and column names are the reader's own"
 # ## From here on with your own data
 #
-# Put your file into the folder of this notebook, write its name into `MY_FILE`, such as `"sales.csv"`, and run the cells from here on again. Only if a column is not recognised, write it into `MY_COLUMNS`, as in `{"net_amount": "your column"}`. Exercise 1 needs a column with amounts. If you change nothing, the lesson goes on with the shop above.
+# Put your file into the folder of this notebook, write its name into `MY_FILE`, such as `"sales.csv"`, and run the cells from here on again. Only if a column is not recognised, write it into `MY_COLUMNS`, as in `{"net_amount": "your column"}`. Exercise 1 needs a column with amounts. If you change nothing, the lesson goes on with the shop above. The next cell shows once more where every line went, and how to mend it (`mend`).
 
 # %% [markdown] lang="ja" part="shop" tags=["trainer"]
 # **自分のデータがある人は10分、ない人は5分。** ない人は何も書かずに進めます。読み込みに失敗したら、次の順で見てください。ファイルはノートブックと同じフォルダーか。名前を引用符で囲んだか。列が決まらないと言われたら`MY_COLUMNS`に書いたか。
@@ -224,12 +224,12 @@ when.month
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題1
 #
-# 最後のまる1か月（`when.month`）の売上を、`crmkit.net_sales`で求めましょう。金額の列を足すだけでは、キャンセルされた来店の分まで入ってしまいます。
+# 最後のまる1か月（`when.month`）の売上を、`crmkit.net_sales`で求めましょう。渡すのは、注文の表`orders`と期間です。`**when.month`と書くと、期間の始まりと終わりの日がまとめて渡ります（終わりの日は含みません）。金額の列を足すだけでは、キャンセルされた来店の分まで入ってしまいます。
 
-# %% [markdown] lang="en" of="bd0da8f7" part="exercise"
+# %% [markdown] lang="en" of="b9497279" part="exercise"
 # ## Exercise 1
 #
-# Find the sales of the last full month (`when.month`) with `crmkit.net_sales`. Just adding up the amounts would include cancelled visits.
+# Find the sales of the last full month (`when.month`) with `crmkit.net_sales`. Give it the table `orders` and the window: `**when.month` passes the start and the end (not included) at once. Just adding up the amounts would include cancelled visits.
 
 # %% part="exercise"
 answer_1 = ...
@@ -257,12 +257,12 @@ answers.counts()
 # %% [markdown] lang="ja" part="exercise"
 # ## 問題2
 #
-# 顧客維持（`"retention"`）のテーマで、このデータから計算できる指標やモデルは何個ありますか。`answers.counts()`から取り出しましょう。
+# 顧客維持（`"retention"`）のテーマで、このデータから計算できる指標やモデルは何個ありますか。`answers.counts()["retention"]`が、その組です。
 
-# %% [markdown] lang="en" of="1741f9f4" part="exercise"
+# %% [markdown] lang="en" of="1951a672" part="exercise"
 # ## Exercise 2
 #
-# In the theme `"retention"`, how many figures and models can be computed from these data? Take the number from `answers.counts()`.
+# In the theme `"retention"`, how many figures and models can be computed from these data? The pair is `answers.counts()["retention"]`.
 
 # %% part="exercise"
 answer_2 = ...
@@ -281,12 +281,12 @@ lesson.check("16.2", answer_2)
 # %% [markdown] lang="ja" part="report"
 # ## レポートにする
 #
-# データの状態、四つのテーマの指標、図、定義が、1つのHTMLファイルにまとまります。個人を特定する情報は入りません。保存先は`"report.html"`のように自由に決められます。できたファイルはブラウザーで開いてください。指標の対象期間は、レポートの先頭に書かれています。問題1の1か月とは違います。
+# データの状態、四つのテーマの指標、図、定義が、1つのHTMLファイルにまとまります。個人を特定する情報は入りません。次のセルは一時フォルダーに作ります。手元に残すには、`folder / "report.html"`を`"report.html"`に替えてください。このノートブックと同じ場所にできるので、ブラウザーで開けます。指標の対象期間はレポートの先頭にあり、問題1の1か月とは違います。
 
-# %% [markdown] lang="en" of="a258e72f" part="report"
+# %% [markdown] lang="en" of="9917722e" part="report"
 # ## Make it a report
 #
-# One file holds the health of the data, the figures of all four themes, the pictures and the definitions. It contains nothing that identifies a person. Choose any file name, such as `"report.html"`, and open it in your browser. The top of the report says which period it covers; it is not the month of Exercise 1.
+# One file holds the health of the data, the figures of all four themes, the pictures and the definitions. It contains nothing that identifies a person. The next cell puts it in a temporary folder. To keep it, write `"report.html"` instead of `folder / "report.html"`: it then lies beside this notebook, and opens in your browser. Its top says which period it covers; that is not the month of Exercise 1.
 
 # %%
 page = crmkit.report(crm, folder / "report.html", overwrite=True)
