@@ -7,8 +7,8 @@ import math
 import warnings
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
-from typing import Any, cast
+from functools import cache, partial
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -30,8 +30,8 @@ __all__ = ["check", "dates", "many_numbers", "quiz", "say_cohorts", "show", "sta
 
 FORMULAS = ("cumulative", "ever", "inside", "new", "repurchase", "retention")
 WITH_DAYS = ("repurchase", "retention")
-SPAN = {"start": "2025-12-01", "end": "2026-04-01"}
-AS_OF = "2026-04-01"
+FIRSTS = ("2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01")  # of four months, and what follows them
+AS_OF = FIRSTS[-1]
 AXIS_END = 185  # per cent; the largest of the figures is 167
 
 
@@ -42,8 +42,9 @@ def start(crm: Any) -> Dates:
     return when
 
 
-def figure(orders: Any, formula: str, month: Mapping[str, Any], days: int, **by: Any) -> Any:
+def figure(orders: Any, formula: str, start: str, end: str, days: int, **by: Any) -> Any:
     """One of the six figures that people call the repeat or retention rate; `days` is activity span and horizon."""
+    month: dict[str, Any] = {"start": start, "end": end}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AmbiguousFigure)
         match formula:
@@ -59,78 +60,73 @@ def figure(orders: Any, formula: str, month: Mapping[str, Any], days: int, **by:
                 return retention_rate(orders, **month, **by, active_days=days)
 
 
-def members(orders: Any, formula: str, month: Mapping[str, Any], days: int) -> tuple[list[str], list[str]]:
+def members(orders: Any, formula: str, start: str, end: str, days: int) -> tuple[list[str], list[str]]:
     """Who is below and who is above the line of a formula: the same metric, one customer a group."""
-    rows = nw.from_native(figure(orders, formula, month, days, by="customer_id")).rows(named=True)
+    rows = nw.from_native(figure(orders, formula, start, end, days, by="customer_id")).rows(named=True)
     above = [row["customer_id"] for row in rows if row["numerator"]]
     below = [row["customer_id"] for row in rows if row["denominator"]]
-    return (newcomers(orders, month), above) if formula == "new" else (below, above)  # "new" is no share of anything
+    if formula == "new":  # a ratio of two groups of people, not a share of one
+        below = newcomers(orders, start, end)
+    return below, above
 
 
-def newcomers(orders: Any, month: Mapping[str, Any]) -> list[str]:
+def newcomers(orders: Any, start: str, end: str) -> list[str]:
     """Customers whose first order ever fell into the month."""
     first = nw.from_native(orders).group_by("customer_id").agg(nw.col("ordered_at").min())
-    start, end = instant(month["start"], "start"), instant(month["end"], "end")
-    fresh = first.filter(nw.col("ordered_at") >= start, nw.col("ordered_at") < end)
+    since, until = instant(start, "start"), instant(end, "end")
+    fresh = first.filter(nw.col("ordered_at") >= since, nw.col("ordered_at") < until)
     return [str(who) for who in fresh["customer_id"]]
 
 
 def many_numbers(orders: pd.DataFrame) -> Explorer:
     """Same ten customers, how many numbers? Choose a formula, a month and a number of days; see who is counted."""
-    months = pd.period_range(SPAN["start"], SPAN["end"], freq="M")[:-1]
-    span = [instant(SPAN["start"], "start") - timedelta(days=4), instant(SPAN["end"], "end") + timedelta(days=4)]
     ten = nw.from_native(orders).to_arrow()  # on a few rows PyArrow answers three times as fast as pandas
-
-    def label(formula: str) -> str:
-        return text(f"lesson08.formula.{formula}")
-
-    @cache
-    def computed(formula: str, start: str, end: str, days: int) -> Estimate:
-        return cast("Estimate", figure(ten, formula, {"start": start, "end": end}, days))
-
-    @cache
-    def counted(formula: str, start: str, end: str, days: int) -> tuple[list[str], list[str]]:
-        return members(ten, formula, {"start": start, "end": end}, days)
+    computed, counted = cache(partial(figure, ten)), cache(partial(members, ten))
+    labels = {formula: text(f"lesson08.formula.{formula}") for formula in FORMULAS}
 
     def answer(formula: str, month: float, days: float) -> Answer:
-        period = months[int(month) - 1]
-        window = {"start": str(period.start_time.date()), "end": str((period + 1).start_time.date())}
+        start, end = FIRSTS[int(month) - 1], FIRSTS[int(month)]
         # a figure that does not look at the days is computed once for all of them
         spans = {name: int(days) if name in WITH_DAYS else 0 for name in FORMULAS}
-        figures = {name: computed(name, **window, days=spans[name]) for name in FORMULAS}
-        below, above = counted(formula, **window, days=spans[formula])
+        figures = {name: computed(name, start, end, span) for name, span in spans.items()}
+        below, above = counted(formula, start, end, spans[formula])
 
         def draw(_: Any, axes: Any, predicted: float | None) -> None:
-            shaded = Window(instant(window["start"], "start"), instant(window["end"], "end"))
-            plot_order_history(orders, ax=axes[0], window=shaded, base=below, counted=above)
-            axes[0].set_xlim(*span)  # the same for every month
-            shown = {label(name): one for name, one in figures.items()}
+            _draw_visits(axes[0], orders, start, end, base=below, counted=above)
+            shown = {labels[name]: one for name, one in figures.items()}
             share = None if predicted is None else predicted / 100
-            plot_estimates(shown, ax=axes[1], highlight=label(formula), prediction=share)
+            plot_estimates(shown, ax=axes[1], highlight=labels[formula], prediction=share)
             axes[1].set_xlim(0, AXIS_END)
 
-        return Answer(100 * float(figures[formula]), _sentence(label(formula), f"{period}", figures, formula), draw)
-
-    def before(_: Any, axes: Any) -> str:
-        last = Window(months[-1].start_time.to_pydatetime(), instant(SPAN["end"], "end"))
-        plot_order_history(orders, ax=axes[0], window=last)
-        axes[0].set_xlim(*span)
-        axes[1].set_axis_off()
-        axes[1].annotate(text("lesson08.here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
-        return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
+        return Answer(100 * float(figures[formula]), _sentence(labels[formula], start[:7], figures, formula), draw)
 
     return Explorer(
         texts="lesson08",
         prediction=Prediction(0, AXIS_END, 1, "%"),
         controls=[
-            Choice("formula", tuple((label(f), f) for f in FORMULAS), "cumulative"),
-            Number("month", 1, len(months), 1, len(months)),
+            Choice("formula", tuple((label, formula) for formula, label in labels.items()), "cumulative"),
+            Number("month", 1, len(FIRSTS) - 1, 1, len(FIRSTS) - 1),
             Number("days", 15, 120, 15, 60),
         ],
         answer=answer,
-        before=before,
+        before=partial(_before, orders),
         panels={"ncols": 2, "width": 10, "height": 4.4},
     )
+
+
+def _draw_visits(ax: Any, orders: pd.DataFrame, start: str, end: str, **roles: Any) -> None:
+    """Everybody's visits with the month shaded, on an axis that is the same for every month."""
+    plot_order_history(orders, ax=ax, window=Window(instant(start, "start"), instant(end, "end")), **roles)
+    margin = timedelta(days=4)
+    ax.set_xlim(instant(FIRSTS[0], "start") - margin, instant(FIRSTS[-1], "end") + margin)
+
+
+def _before(orders: pd.DataFrame, _: Any, axes: Any) -> str:
+    """The visits, with nobody counted yet."""
+    _draw_visits(axes[0], orders, *FIRSTS[-2:])
+    axes[1].set_axis_off()
+    axes[1].annotate(text("lesson08.here"), (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
+    return text("lesson08.before", customers=orders["customer_id"].nunique(), orders=len(orders))
 
 
 def _sentence(label: str, month: str, figures: Mapping[str, Estimate], formula: str) -> str:

@@ -303,8 +303,8 @@ def exercises(crm: Any) -> tuple[Exercise, ...]:
 def _desk() -> Exercise:
     """What half the wait earns after its cost."""
 
-    def effect(name: str) -> float:
-        return float(spend(reply=STEP).effects.loc[name, "difference"])
+    def effect(name: str, column: str = "difference") -> float:
+        return float(spend(reply=STEP).effects.loc[name, column])
 
     return Exercise(
         "15.1",
@@ -315,6 +315,7 @@ def _desk() -> Exercise:
             "sales_less_costs": lambda: CUSTOMERS * (effect("net_amount") - effect("cost")) - STEP,
             "cost_twice": lambda: CUSTOMERS * (effect("profit") - effect("cost")) - STEP,
             "gross": lambda: CUSTOMERS * effect("profit"),
+            "whole_year": lambda: CUSTOMERS * effect("profit", "changed") - STEP,
             "one_customer": lambda: effect("profit"),
             "one_customer_less_cost": lambda: effect("profit") - STEP,
         },

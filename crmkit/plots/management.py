@@ -119,6 +119,7 @@ def plot_campaign_lift(table: Any, *, ax: Axes | None = None, most: int = 20) ->
         if known.empty:
             nothing(ax)
         ax.set_xlabel(text("plot.lift_points"))
+        ax.set_ylabel(str(by))
         told = [text("plot.lift_signs"), *([text("plot.no_hold_out", groups=_listed(missing))] if missing else [])]
         ax.set_title("\n".join(told), loc="left", fontsize="small", color=GREY)
         ax.grid(axis="y", visible=False)

@@ -9,7 +9,7 @@
 #         - 「リピート率」と呼ばれる数が、何を何で割ったものかを説明できる
 #         - まだ日数がたっていない顧客を外して、再購入率を計算できる
 #         - 維持率を「同じ人どうし」で数え、教科書の式との違いを説明できる
-#         - コホート表を読み、空白のマスが 0 ではない理由を言える
+#         - コホート表を読み、空白のマスが0ではない理由を言える
 #       en:
 #         - Say what a number called "repeat rate" divides by what
 #         - Work out a repurchase rate, leaving out customers who have not been observed long enough
@@ -18,7 +18,7 @@
 #     prerequisites:
 #       ja: 割合の計算。Pythonは読めれば十分です。ノートブックが初めてなら、先にレッスン00を
 #       en: Shares and percentages; reading a little Python is enough. If notebooks are new to you, lesson 00 first
-#     teach_minutes: 25
+#     teach_minutes: 27
 #     exercise_minutes: 20
 #     cut_if_late: [groups, trap]
 #     tables: [orders]
@@ -107,10 +107,10 @@ cumulative = crmkit.repeat_rate(ten, **march)
 cumulative
 
 # %% [markdown] lang="ja" part="code"
-# 店長が聞いた三つの数と、再購入率を並べてみます。再購入率だけは1月の新規客で数えます。3月の新規客は、まだ60日たっていないからです。
+# 店長が聞いた三つの数と、再購入率を並べてみます。再購入率は、初来店から60日（`horizon_days`）以内に2回目の来店をした人の割合です。これだけは1月の新規客で数えます。3月の新規客は、データが終わるまで（`as_of`の前日まで）に60日たっていないからです。
 
-# %% [markdown] lang="en" of="ac404c6d" part="code"
-# Here are the manager's three numbers, and the repurchase rate beside them. The latter is counted among January's newcomers, because those of March have not had their 60 days yet.
+# %% [markdown] lang="en" of="4c0da429" part="code"
+# Here are the manager's three numbers, and beside them the repurchase rate: the share of newcomers who came a second time within 60 days (`horizon_days`). It is counted among January's newcomers, because those of March have not had 60 days when the data end (the day before `as_of`).
 
 # %%
 of_buyers = crmkit.repeater_share(ten, **march)
@@ -123,12 +123,12 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 # %% [markdown] lang="ja" part="definition"
 # ## 言葉をそろえる
 #
-# 税理士さんは{{ float(cumulative) :.0%}}、予約サイトは{{ float(of_buyers) :.0%}}、本部は{{ float(per_newcomer) :.0%}}でした。本部の数は割合ではありません。分子にいる{{ term:repeat_customer }}{{ per_newcomer.numerator }}人のうち、分母の新規客でもあるのはGさんだけだからです。残りの言葉は、次のように使い分けます。
+# 税理士さんは{{ float(cumulative) :.0%}}（累計が分母）、予約サイトは{{ float(of_buyers) :.0%}}（3月の購入者が分母）、本部は{{ float(per_newcomer) :.0%}}（新規1人あたり）でした。本部の数は割合ではありません。分子にいる{{ term:repeat_customer }}{{ per_newcomer.numerator }}人のうち、分母の新規客でもあるのはGさんだけだからです。残りの言葉は、次のように使い分けます。
 
-# %% [markdown] lang="en" of="09512a8d" part="definition"
+# %% [markdown] lang="en" of="6166c29d" part="definition"
 # ## Naming things
 #
-# The accountant says {{ float(cumulative) :.0%}}, the booking site {{ float(of_buyers) :.0%}}, head office {{ float(per_newcomer) :.0%}}. The last one is no share: of the {{ per_newcomer.numerator }} repeaters above the line (each a {{ term:repeat_customer }}) only G is among the newcomers below it. The other words are used like this.
+# The accountant says {{ float(cumulative) :.0%}} (of everyone so far), the booking site {{ float(of_buyers) :.0%}} (of March's buyers), head office {{ float(per_newcomer) :.0%}} (per newcomer). The last one is no share: of the {{ per_newcomer.numerator }} repeaters above the line (each a {{ term:repeat_customer }}) only G is among the newcomers below it. The other words are used like this.
 
 # %% [markdown] lang="ja" part="definition"
 # {{ define:repeat_rate }}
@@ -152,7 +152,7 @@ lesson.show(plot_estimates(figures), "; ".join(map(str, figures.values())))
 # %% [markdown] lang="en" of="de0a117c" part="retention"
 # ## Retention is about the same people
 #
-# An {{ term:existing_customer }} who stays is {{ term:retention }}; one who leaves is {{ term:churn }}.
+# Keeping an {{ term:existing_customer }} is {{ term:retention }}; losing one is {{ term:churn }}.
 #
 # {{ define:retention_rate }}
 #
@@ -249,12 +249,12 @@ by_quarter = crmkit.repurchase_rate(orders, horizon_days=90, as_of=when.as_of, b
 by_quarter[["joined", "value", "low", "high", "n"]].tail(6)
 
 # %% [markdown] lang="ja" part="groups"
-# `by=`を付けると、グループごとの表になります。`joined`は初めて来た四半期（Q1は1〜3月）、`value`が再購入率、`n`が分母の人数です。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
+# `by=`を付けると、グループごとの表になります。`first`は各顧客の初来店の日時、`joined`はその四半期（Q1は1〜3月）、`value`が再購入率、`n`が分母の人数です。`n`が小さい行ほど、`low`と`high`の間が広がります。区間が大きく重なる二つの四半期を「上がった」「下がった」と言うのは、まだ早いのです。
 #
-# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません（上の`first`は、簡単のため取消も「初めて」に含めています）。
+# 最後の四半期は`n`が0で、値はNaN（計算できない）です。初来店から90日たった人が、まだいません（簡単のため、`first`には取消も入れています）。
 
-# %% [markdown] lang="en" of="b0044b06" part="groups"
-# With `by=` you get a table, one row per group. `joined` is the quarter of the first visit (Q1 is January to March), `value` the repurchase rate, `n` how many people are below the line. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
+# %% [markdown] lang="en" of="286fb92a" part="groups"
+# With `by=` you get a table, one row per group. `first` is when each customer first came, `joined` the quarter of that (Q1 is January to March), `value` the repurchase rate, `n` how many people are below the line. Where `n` is small, `low` and `high` lie far apart. If the intervals of two quarters overlap a lot, it is too early to call one of them better.
 #
 # The last quarter has `n` 0 and NaN, "cannot be computed": nobody there has had 90 days yet. (To keep the code short, `first` above also takes cancelled orders.)
 
@@ -266,7 +266,7 @@ by_quarter[["joined", "value", "low", "high", "n"]].tail(6)
 # %% [markdown] lang="en" of="5732328d" part="exercise"
 # ## Exercise 2
 #
-# Find the repurchase rate **within 90 days** of those who first came in the half year of `when.newcomers`. The day the data end is in `when.as_of`.
+# Find the repurchase rate **within 90 days** of those who first came in the half year of `when.newcomers`. Where the data end is in `when.as_of`.
 
 # %% part="exercise"
 answer_2 = ...
@@ -302,14 +302,14 @@ lesson.quiz("08.4")
 # %% [markdown] lang="ja" part="cohorts"
 # ## 月ごとに追いかける
 #
-# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。次のセルは、経過1（`age`）の行だけを取り出したもの。`size`は初来店の人数、`active`はそのうち来た人数です。
+# 同じ月に初めて来た人たちをひとまとめにして、その後を追います。これがコホート表です。**空白は「まだ分からない」、0は「誰も来なかった」**。混ぜてしまうと、最近の客ほど戻ってこないように見えます。`age`は初来店の月を0として数えた、経過月数です。次のセルは1（翌月）の行だけ。`size`は初来店の人数、`active`はそのうち来た人数です。
 #
 # データの最初の数か月には、前からの常連も「初めて」として混ざります。最後の月は、月末までのデータがそろわなければ空白のままです。
 
-# %% [markdown] lang="en" of="b35a6d3d" part="cohorts"
+# %% [markdown] lang="en" of="08487507" part="cohorts"
 # ## Following them month by month
 #
-# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back. The next cell picks the rows of `age` 1: `size` is how many first came in that month, `active` how many of them came one month later.
+# Take everyone who first came in the same month and follow them: that is a cohort table. **An empty cell means "not known yet", a zero means "nobody came"**. Mix the two up, and your newest customers seem not to come back. `age` counts months, from 0 for the month of the first visit. The next cell picks the rows of `age` 1, the month after: `size` is how many first came, `active` how many of them came again in it.
 #
 # The first months of any data are full of old regulars who only look new. Read them with care. The last month stays empty until its data are complete.
 

@@ -16,7 +16,7 @@
 #         - Find out how far off you are if you take a gap in a table for an effect
 #         - Doubt effects that are simply added up or never wear off, and a winner by luck
 #     prerequisites:
-#       ja: レッスン12（表の差と、変えたときの差）。Python は読めれば十分です
+#       ja: レッスン12（表の差と、変えたときの差）。Pythonは読めれば十分です
 #       en: Lesson 12 (a gap in a table, and the effect of a change); reading a little Python is enough
 #     teach_minutes: 30
 #     exercise_minutes: 20
@@ -30,9 +30,9 @@
 #
 # 「来年のために100万円もらえることになりました。広告、仕上がりの点検、来店後の電話、返信を速くする窓口。全部やりたいけれど、どれにいくら使えばいいでしょう？」
 #
-# どの話にも「だから売上が増える」と書いてあります。このレッスンでは、お金を4つの使い道（**レバー**と呼びます）に配り、同じ1年をやり直して、本当に何が起きるかを見ます。シミュレーションの美容室チェーンなので、答え合わせができます。
+# どれも「売上が増える」と言われるものばかりです。このレッスンでは、お金を4つの使い道（**レバー**と呼びます）に配り、同じ1年をやり直して、本当に何が起きるかを見ます。シミュレーションの美容室チェーンなので、答え合わせができます。
 
-# %% [markdown] lang="en" of="54e35665" part="question" typed="the game's budget"
+# %% [markdown] lang="en" of="8583242d" part="question" typed="the game's budget"
 # ## The manager asks
 #
 # "I have been given a million yen for next year. Advertising, inspecting our work, calling customers after a visit, a desk that replies sooner: I want all of them. How much for which?"
@@ -72,24 +72,20 @@ lesson.million_yen()
 # %% [markdown] lang="ja" part="code" typed="the game's size and its error level"
 # ## 中で動いているコード
 #
-# `bought`がお金をレバーの設定（電話なら、電話する来店の割合`follow_up_share`）に直します。`crmkit.compare`は、**同じ8,000人の1年を、同じ運のまま2回**動かします。違うのはレバーだけなので、差（`difference`）がそのまま効果です。満足度は0から1です。`low`と`high`は、別の8,000人ならどこまで変わるかを示す95%区間です。
+# `bought`がお金をレバーの設定（電話なら、電話する来店の割合`follow_up_share`）に直します。`crmkit.compare`は、**同じ8,000人の1年を、同じ運のまま2回**動かします。`baseline`はいつもの1年、`changed`はレバーを動かした1年。違うのはレバーだけなので、差（`difference`）がそのまま効果です。満足度は0から1です。`low`と`high`は、別の8,000人ならどこまで変わるかを示す95%信頼区間です。
 
-# %% [markdown] lang="en" of="f54c55d4" part="code" typed="the game's size and its error level"
+# %% [markdown] lang="en" of="ffd1a760" part="code" typed="the game's size and its error level"
 # ## The code behind it
 #
-# `bought` turns money into settings of the levers: for calls, the share of visits followed by one, `follow_up_share`. `crmkit.compare` lets **the same 8,000 customers live the year twice, with the same luck**. Nothing differs but the levers, so the `difference` is the effect. Satisfaction goes from 0 to 1. `low` and `high` say how far another 8,000 customers might differ (95%).
+# `bought` turns money into settings of the levers: for calls, the share of visits followed by one, `follow_up_share`. `crmkit.compare` lets **the same 8,000 customers live the year twice, with the same luck**: `baseline` is the year as it was, `changed` the one with other levers. Nothing differs but the levers, so the `difference` is the effect. Satisfaction goes from 0 to 1. `low` and `high` say how far another 8,000 customers might differ (95%).
 
 # %%
 levers = lesson.bought(follow_up=250_000)
-worlds = crmkit.compare("salon", levers, customers=8_000, weeks=52)
-calls = worlds.effects.set_index("outcome")
+print({name: round(setting, 2) for name, setting in levers.items()})
+calls = crmkit.compare("salon", levers, customers=8_000, weeks=52).effects.set_index("outcome")
 calls.loc[
     ["satisfaction", "orders", "net_amount", "cost", "profit"], ["baseline", "changed", "difference", "low", "high"]
 ]
-
-# %%
-print({name: round(setting, 2) for name, setting in levers.items()})
-print(worlds)
 
 # %% [markdown] lang="ja" part="code" typed="a yen amount of the rules"
 # 1人あたりの売上（`net_amount`）は{{ calls.loc["net_amount", "difference"] :.0f}}円増えます。そこから材料費と美容師の取り分、さらに電話代などの`cost`（{{ calls.loc["cost", "difference"] :.0f}}円増）を引くと、利益（`profit`）の増加は{{ calls.loc["profit", "difference"] :.0f}}円。区間は{{ calls.loc["profit", "low"] :.0f}}～{{ calls.loc["profit", "high"] :.0f}}円と0をまたぐので、得になるとはまだ言い切れません。窓口と広告の費用は`cost`に入っていないので、あとで引きます。広告で来る人は「その年の新規客の平均×人数」で計算します。
@@ -100,12 +96,12 @@ print(worlds)
 # %% [markdown] lang="ja" part="exercise" typed="the question's own amounts"
 # ## 問題1
 #
-# 25万円で窓口を増やすと、返信までの目安は9時間から4.5時間になります。8,000人のチェーン全体で、窓口の費用も引くと、**1年の利益は何円増える**でしょう。次のセルの`quicker`は、1人あたりの平均です。
+# 25万円で窓口を増やすと、返信までの目安は9時間から4.5時間になります。8,000人のチェーン全体で、窓口の費用も引くと、**1年の利益は何円増える**でしょう。次のセルの`quicker`は、1人あたりの平均です（最初の行は問題の準備）。
 
-# %% [markdown] lang="en" of="07d736d9" part="exercise" typed="the question's own amounts"
+# %% [markdown] lang="en" of="db64e228" part="exercise" typed="the question's own amounts"
 # ## Exercise 1
 #
-# For 250,000 yen the desk replies within about 4.5 opening hours instead of 9. For the whole chain of 8,000 customers, with the desk paid: **by how many yen does the year's profit grow?** `quicker` in the next cell has means for one customer.
+# For 250,000 yen the desk replies within about 4.5 opening hours instead of 9. For the whole chain of 8,000 customers, with the desk paid: **by how many yen does the year's profit grow?** `quicker` in the next cell has means for one customer (the first line there only prepares the exercises).
 
 # %%
 lesson.start(crmkit.sample("salon"))
@@ -138,11 +134,11 @@ lesson.check("15.1", answer_1)
 town = crmkit.simulate("salon", customers=4_000, weeks=52)
 lesson.chain(town)
 
-# %% [markdown] lang="ja" part="chain"
-# 上の段は人の流れ、右と下は電話を増やしたときの変化です。電話が直接変えるのは満足度だけなので、そこから先の変化は満足が生んだものです。**主張は、この世界では正しい。ただし1年では小さい。** 割合でいちばん動いたのは紹介で、注文はわずかです。また、苦情への返信を速くしても、黙っている人には届きません。全額を返信に使う予算が振るわない理由の一つです。ほかの店でも同じ強さだとは言えません。
+# %% [markdown] lang="ja" part="chain" typed="an error level"
+# 上の段は人の流れ、右と下は電話を増やしたときの変化（±は95%信頼区間）です。電話が直接変えるのは満足度だけなので、そこから先の変化は満足が生んだものです。**主張は、この世界では正しい。ただし1年では小さい。** 割合でいちばん動いたのは紹介で、注文はわずかです。また、苦情への返信を速くしても、黙っている人には届きません。全額を返信に使う予算が振るわない理由の一つです。ほかの店でも同じ強さだとは言えません。
 
-# %% [markdown] lang="en" of="1d2eaf47" part="chain"
-# Above is the flow of people; on the right and below, what more calls change. Calls touch nothing directly but satisfaction, so whatever follows is the work of satisfaction. **In this world the claim is true. Within a year the effect is also small.** In per cent, referrals move most and orders only a little. And a quicker reply to complaints never reaches those who say nothing: one reason why all the money on replies does so little. Elsewhere the strengths may differ.
+# %% [markdown] lang="en" of="5d0f2102" part="chain" typed="an error level"
+# Above is the flow of people; on the right and below, what more calls change (± gives the 95% interval). Calls touch nothing directly but satisfaction, so whatever follows is the work of satisfaction. **In this world the claim is true. Within a year the effect is also small.** In per cent, referrals move most and orders only a little. And a quicker reply to complaints never reaches those who say nothing: one reason why all the money on replies does so little. Elsewhere the strengths may differ.
 
 # %% [markdown] lang="ja" part="chain" tags=["trainer"]
 # **講師メモ（6分）** 図を出す前に「不満を持った人のうち、何割が口に出すと思いますか」と聞きます。たいてい多めに見積もります。そのうえで「苦情への返信だけを速くしても、届くのはこのうち何割？」と続けると、返信に全額を使った予算が伸びない理由に自分で気づきます。
@@ -188,12 +184,12 @@ print(crmkit.score(naive, truth))
 # %% [markdown] lang="ja" part="together" typed="the game's steps"
 # ## 頭打ちと足し算
 #
-# 返信に使うお金を25万円ずつ増やしてみます。待ち時間は毎回半分になるのに、増える売上は少しずつになります。9時間を半分にすると4.5時間早く返せますが、1時間ほどを半分にしても30分しか早くならないからです。
+# 返信に使うお金を25万円ずつ増やしてみます。待ち時間は毎回半分になりますが、売上の伸びはだんだん小さくなります。9時間の半分なら4.5時間早く返せるのに、1時間ほどの半分では30分しか早くならないからです。`extra_sales`は売上の増加、`extra_profit`は費用をすべて引いた利益の増加（円）、`low`と`high`はその区間です。
 
-# %% [markdown] lang="en" of="815bb147" part="together" typed="the game's steps"
+# %% [markdown] lang="en" of="33844179" part="together" typed="the game's steps"
 # ## What wears off, and what adds up
 #
-# Spend 250,000 yen more on replies, again and again. The wait is halved each time, but each step adds less to sales than the one before. Halving nine hours brings the answer 4.5 hours sooner; halving one hour brings it only 30 minutes sooner.
+# Spend 250,000 yen more on replies, again and again. The wait is halved each time, but each step adds less to sales than the one before. Halving nine hours brings the answer 4.5 hours sooner; halving one hour, only 30 minutes. `extra_sales` is what sales grow by, `extra_profit` what is left of it after all costs (yen, with the interval from `low` to `high`).
 
 # %%
 budgets = lesson.budgets()
@@ -228,9 +224,9 @@ overlap = lesson.overlap(inspection=500_000, follow_up=250_000, reply=250_000)
 {name: round(yen) for name, yen in overlap.items()}
 
 # %% [markdown] lang="ja" part="together" typed="an error level and the game's steps"
-# 一緒に行った利益から、別々の利益の合計を引くと{{ overlap["value"] :,.0f}}円。点検で不具合を見つけた来店には、苦情も、速い返信もいらないからでしょうか。ただし95%区間は{{ overlap["low"] :,.0f}}～{{ overlap["high"] :,.0f}}円で、**この1年だけでは、重なりがあるとは言い切れません**。頭打ちは、レバーしだいです。返信は頭打ちでしたが、電話の利益は25万円で{{ lesson.spend(follow_up=250_000).profit :,.0f}}円、100万円なら{{ lesson.spend(follow_up=1_000_000).profit :,.0f}}円。まだ頭打ちに見えません。
+# 一緒に行った利益から、別々の利益の合計を引くと{{ overlap["value"] :,.0f}}円。点検で不具合を見つけた来店には、苦情も、速い返信もいらないからでしょうか。ただし95%信頼区間は{{ overlap["low"] :,.0f}}～{{ overlap["high"] :,.0f}}円で、**この1年だけでは、重なりがあるとは言い切れません**。頭打ちは、レバーしだいです。返信は頭打ちでしたが、電話の利益は25万円で{{ lesson.spend(follow_up=250_000).profit :,.0f}}円、100万円なら{{ lesson.spend(follow_up=1_000_000).profit :,.0f}}円。まだ頭打ちに見えません。
 
-# %% [markdown] lang="en" of="da0cb7e7" part="together" typed="an error level and the game's steps"
+# %% [markdown] lang="en" of="34585f37" part="together" typed="an error level and the game's steps"
 # All three together, less the sum of each alone: {{ overlap["value"] :,.0f}} yen. Perhaps because a visit whose defect was caught needs neither a complaint nor a quick reply. But the 95% interval is {{ overlap["low"] :,.0f}} to {{ overlap["high"] :,.0f}} yen: **one year is not enough to be sure that levers get in each other's way.** Wearing off depends on the lever. Replies did; calls earn {{ lesson.spend(follow_up=250_000).profit :,.0f}} yen with 250,000 and {{ lesson.spend(follow_up=1_000_000).profit :,.0f}} with a million: no sign of it yet.
 
 # %% [markdown] lang="ja" part="together" tags=["trainer"]
@@ -244,14 +240,14 @@ overlap = lesson.overlap(inspection=500_000, follow_up=250_000, reply=250_000)
 #
 # {{ define:customer_first }}
 #
-# `extra_sales`は売上、`extra_profit`は利益、`stayed`は残ったお客さま、`silent`は減った「黙っている不満」。4つの目標で、最良の予算は同じでしょうか。
+# 売上、利益、残ったお客さま（`stayed`）、減った「黙っている不満」（`silent`）。4つの目標で、最良の予算は同じでしょうか。
 
-# %% [markdown] lang="en" of="898cb715" part="first"
+# %% [markdown] lang="en" of="fa1dad05" part="first"
 # ## Best for whom?
 #
 # {{ define:customer_first }}
 #
-# `extra_sales` are sales, `extra_profit` is profit, `stayed` counts customers kept, `silent` the silent bad visits that no longer happen. Is one budget the best for all four?
+# Sales, profit, customers kept (`stayed`), silent bad visits that no longer happen (`silent`): is one budget the best for all four?
 
 # %%
 goals = ["extra_sales", "extra_profit", "stayed", "silent"]
@@ -365,21 +361,24 @@ alike
 #
 # {{ define:business_growth }}
 #
-# 次の表は、直近の半年のお客さまの出入りです。120日以内に注文した人を「今のお客さま」と数えます。月初め（`opening`）に、新規（`new`）と復帰（`reactivated`）を足し、離れた人（`lapsed`）を引くと、月末（`closing`）です。その下は、同じ半年の純売上（返金を引いた売上）です。
+# 次の表は、直近の半年のお客さまの出入りです。120日以内に注文した人を「今のお客さま」と数えます。月初め（`opening`）に、新規（`new`）と復帰（`reactivated`）を足し、離れた人（`lapsed`）を引くと、月末（`closing`）です。
 
-# %% [markdown] lang="en" of="455bcdd2" part="growth"
+# %% [markdown] lang="en" of="c819e8bf" part="growth"
 # ## Take growth apart
 #
 # {{ define:business_growth }}
 #
-# The next table has the customers who came and went in the last half year. Whoever ordered within 120 days counts as a present customer. Customers at the start of the month (`opening`), plus `new` and `reactivated`, less `lapsed`, make those at its end (`closing`). Below are the net sales, refunds taken off, of the same half year.
+# The next table has the customers who came and went in the last half year. Whoever ordered within 120 days counts as a present customer. Customers at the start of the month (`opening`), plus `new` and `reactivated`, less `lapsed`, make those at its end (`closing`).
 
 # %%
 movements = crmkit.customer_base_movements(shop.orders, **when.half_year, active_days=120, every="1mo")
 movements[["start", "opening", "new", "reactivated", "lapsed", "closing"]]
 
-# %%
-print(crmkit.net_sales(shop.orders, **when.half_year))
+# %% [markdown] lang="ja" part="growth"
+# 見本の店では、半年で新規{{ movements["new"].sum() }}人と復帰{{ movements["reactivated"].sum() }}人が加わり、{{ movements["lapsed"].sum() }}人が離れて、差し引き{{ movements["closing"].iloc[-1] - movements["opening"].iloc[0] }}人の増加でした。新規客の数だけでは、店が大きくなったかどうかは分かりません。
+
+# %% [markdown] lang="en" of="380bd1ab" part="growth"
+# In the sample {{ movements["new"].sum() }} new customers and {{ movements["reactivated"].sum() }} returning ones came within half a year, and {{ movements["lapsed"].sum() }} lapsed: {{ movements["closing"].iloc[-1] - movements["opening"].iloc[0] }} more in the end. The number of new customers alone does not tell whether a shop grows.
 
 # %% [markdown] lang="ja" part="takeaway"
 # ## まとめ
