@@ -333,7 +333,7 @@ def test_no_usable_row_at_all(tmp_path):
 def test_the_file_may_use_our_column_names(tmp_path):
     path = shop(tmp_path, "K1,2024-01-01,x,y,", ",2024-01-02,x,y,", header="customer_id,ordered_at,line,reason,")
     aside = load_orders(path, columns={}).rejected["orders"]
-    assert list(aside.columns) == ["_line", "_reason", "customer_id", "ordered_at", "line", "reason", ""]
+    assert list(aside.columns) == ["_line", "_reason", "customer_id", "ordered_at", "line", "reason", "column 5"]
 
 
 # --- values that are emptied, kept or changed -----------------------------------------------------------------------

@@ -9,17 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmkit.datasets import load
 from crmkit.datasets.books import header_of, offers_of_book
 from crmkit.datasets.cells import chunk_of, joined
 from crmkit.errors import CrmkitError, EmptyTable, UnreadableFile
 from crmkit.texts import in_language
-from tests.workbooks import as_dict, book, reasons
+from tests.workbooks import as_dict, book, old_book, reasons
 
 SEALED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 1000 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 1000
 
@@ -240,6 +242,26 @@ def test_what_is_no_workbook_is_refused_in_words(tmp_path: Path, case: str) -> N
     assert expected in (caught.value.reason, caught.value.values.get("found"))
     with in_language("ja"):
         assert "b." in str(caught.value)
+
+
+def test_a_workbook_of_the_old_format(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["注文番号", "会員番号", "注文日時", "購入金額"],
+        ["1", "K1", dt.datetime(2024, 4, 1, 10, 5), 4400],
+        ["2", "髙橋", dt.date(2024, 4, 2), 6600.5],
+        ["3", "K1", dt.date(2024, 4, 3), None],
+    ]
+    path = old_book(
+        tmp_path / "shop.xls", {"注文": rows, "会員": [["会員番号", "登録日"], ["K1", dt.date(2024, 1, 1)]]}
+    )
+    assert path.read_bytes()[:4] == b"\xd0\xcf\x11\xe0"  # no ZIP: not .xlsx under another name
+    assert [offer.name for offer in offers_of_book(path)] == ["shop.xls [注文]", "shop.xls [会員]"]
+    crm = load(path)
+    assert crm.orders["ordered_at"].tolist() == [pd.Timestamp(f"2024-04-0{at}") for at in ("1 10:05", "2", "3")]
+    assert crm.orders["customer_id"].tolist() == ["K1", "髙橋", "K1"]
+    assert crm.orders["net_amount"].tolist()[:2] == [4400.0, 6600.5]
+    assert crm.orders["net_amount"].isna().tolist() == [False, False, True]
+    assert crm.customers["registered_at"].tolist() == [pd.Timestamp("2024-01-01")]
 
 
 def test_an_xlsx_that_is_called_xls_is_read_all_the_same(tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import crmkit
 from crmkit import cli
 from crmkit.errors import CannotWrite, ParameterError, RowsLeftOut
+from crmkit.reporting import console
+from crmkit.reporting.health import health
+from crmkit.reporting.parts import Grid
+from crmkit.texts import LANGUAGES, Language, in_language, text
 
 run = CliRunner().invoke
 HEADER = "会員番号,氏名,注文日時,購入金額"
@@ -200,3 +206,54 @@ def test_the_password_of_a_database_is_not_said() -> None:
     said = cli._called("postgresql://shop:geheim@127.0.0.1:1/crm")
     assert "geheim" not in said
     assert "crm" in said
+
+
+def a_customer_too_few(folder: Path) -> Path:
+    """A folder whose orders name somebody that the customers do not have."""
+    place = folder / "in"
+    place.mkdir()
+    (place / "customers.csv").write_text("会員番号,登録日\nA,2024-01-01\n", encoding="utf-8")
+    (place / "orders.csv").write_text(f"{HEADER}\nA,x,2024-01-02,1\nZ,x,2024-01-03,1\n", encoding="utf-8")
+    return place
+
+
+def test_an_orphan_is_told_and_counted_once(tmp_path: Path) -> None:
+    told = run(cli.app, ["check", str(a_customer_too_few(tmp_path)), "--lang", "en"])
+    assert told.exit_code == 1, told.output
+    assert told.output.count("customer_id\t'会員番号' names a row that the table 'customers' does not have\t1") == 1
+    assert "names a row that is not there" not in told.output
+    assert "there are 1 problems to look at" in told.output
+
+
+def test_rules_that_the_loader_does_not_know_are_told_as_well(tmp_path: Path) -> None:
+    crm = crmkit.load(a_customer_too_few(tmp_path))
+    blocks = {block.name: block for block in health(crm, dict(crm.tables)) if isinstance(block, Grid)}
+    assert "checks" not in blocks
+    crm.orders.loc[0, "order_id"] = crm.orders.loc[1, "order_id"]
+    blocks = {block.name: block for block in health(crm, dict(crm.tables)) if isinstance(block, Grid)}
+    assert [row[2] for row in blocks["checks"].rows] == [text("report.check.key_again")]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_on_a_terminal_no_sentence_is_cut(
+    tmp_path: Path, lang: Language, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with in_language(lang):
+        crm = crmkit.load(a_customer_too_few(tmp_path))
+        console.account(crm, lambda _: None)  # what is no table a terminal wraps itself
+        mend = crm.problems["mend"].iloc[0]
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "┃" in shown  # a terminal it is
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert "".join(mend.split()) in "".join(shown.split())
+
+
+def test_a_table_that_fits_stays_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console.print_grid(Grid("x", "x", ("a", "b"), [("word", "w" * 60)]), print)
+    assert "┃" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from crmkit.datasets.layout import are_values
+from crmkit.datasets.naming import as_they_stand, places, tidy, twins
 from crmkit.datasets.source import Offer
 from crmkit.datasets.values import CODE, Reading, read_column
 from crmkit.errors import MissingColumn, ParameterError, UnreadableFile
@@ -69,12 +70,16 @@ class Lines:
     """What a source with a line for each item of an order has, beside the columns of the order itself.
 
     `items` are its columns of `order_items`; `amount` is where a line's own amount stands that no column of the model
-    takes; `sure` says that it was asked for, or that its headers leave no doubt.
+    takes; `sure` says that it was asked for, or that its headers leave no doubt; `products` are the columns that say
+    something of the products themselves.
     """
 
     items: tuple[Match, ...]
     amount: int | None = None
     sure: bool = False
+    products: tuple[Match, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by table, as in a `Proposal`
+    usual: Mapping[str, By] = field(default_factory=dict)  # by what columns of orders are told that were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,6 @@ def bare(header: str) -> str:
     return re.sub(r"^[お御ご](?=[^ぁ-ん])", "", letters) or plain.strip()  # お会計 is 会計; 〒 has no letter
 
 
-def tidy(header: str) -> str:
-    """A header without what people do not see: width, case, spaces and hyphens."""
-    return "_".join(unicodedata.normalize("NFKC", header).casefold().replace("-", " ").split())
-
-
 def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHING) -> Proposal:
     """Tell the table of a source, if one is clearly ahead of the others; only tables that have the columns `own`."""
     export = export_of(offer)
@@ -114,6 +114,8 @@ def recognize(offer: Offer, how: Reading, own: Mapping[str, str | None] = _NOTHI
         model = TABLES[export.table]
         return Proposal(offer, model, each_once(offer, match_columns(offer, model, own, how, export)), export)
     scored = sorted(_scored(offer, how, own), key=lambda item: -item[0])
+    if any(model.name == "orders" for _, model, _ in scored):  # a product does not make items of orders
+        scored = [one for one in scored if one[1].name != "order_items" or _has(one[2], "line_no")]
     if not scored:
         return Proposal(offer, None)
     best, model, matches = scored[0]
@@ -131,7 +133,9 @@ def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Read
         MissingColumn: a column that `own` names, or that the table cannot do without, is not there.
         UnreadableFile: a column that is needed is there twice.
     """
-    export = next((it for it in _exports() if it.table == model.name and _has_all(offer.headers, it.signature)), None)
+    export = next(
+        (it for it in _exports() if it.table == model.name and _has_all(as_they_stand(offer), it.signature)), None
+    )
     matches = each_once(offer, match_columns(offer, model, own, how, export))
     found = {match.column for match in matches}
     for column in model.columns:
@@ -141,13 +145,21 @@ def propose(offer: Offer, model: Table, own: Mapping[str, str | None], how: Read
     return Proposal(offer, model, matches, export, left_out=left_out)
 
 
+def _has(matches: tuple[Match, ...], column: str) -> bool:
+    return any(match.column == column for match in matches)
+
+
 def match_columns(
     offer: Offer, model: Table, own: Mapping[str, str | None], how: Reading, export: Export | None = None
 ) -> tuple[Match, ...]:
     """Every column of the model that the source has, in the model's order."""
     found: dict[str, Match] = {}
     taken: set[int] = set()
-    for column, at, by in [*_asked(offer, model, own), *_told(offer, model, own, export, how)]:
+    asked = list(_asked(offer, model, own))
+    # of two columns of one name, the other is left alone once one is spoken for
+    spoken = {place for _, at, _ in asked for place in twins(offer, at)}
+    told = (one for one in _told(offer, model, own, export, how) if one[1] not in spoken)
+    for column, at, by in [*asked, *told]:
         if column not in found and (at not in taken or by == "asked"):
             found[column] = Match(column, at, offer.headers[at], by)
             taken.add(at)
@@ -155,13 +167,13 @@ def match_columns(
 
 
 def made_from_line(model: Table, column: Column) -> bool:
-    """Whether an id can be made from the line that a row stands in."""
-    return model.name in KEY_FROM_LINE and model.key == (column.name,)
+    """Whether an id can be made from the line that a row stands in; lines of an order can be numbered."""
+    return (model.name in KEY_FROM_LINE and model.key == (column.name,)) or column.name == "line_no"
 
 
 def export_of(offer: Offer) -> Export | None:
     """The well-known export that a source is, by headers that only that has."""
-    return next((item for item in _exports() if _has_all(offer.headers, item.signature)), None)
+    return next((item for item in _exports() if _has_all(as_they_stand(offer), item.signature)), None)
 
 
 def header_among(offer: Offer, names: str) -> Iterator[int]:
@@ -185,7 +197,7 @@ def words_of(table: str, column: str) -> Mapping[str, str]:
 def _scored(
     offer: Offer, how: Reading, own: Mapping[str, str | None]
 ) -> Iterator[tuple[float, Table, tuple[Match, ...]]]:
-    named = _named_by(offer.stem)
+    named = named_by(offer.stem)
     for model in (table for table in TABLES.values() if all(name in table for name in own)):
         matches = match_columns(offer, model, own, how)
         found = {match.column: match for match in matches}
@@ -214,9 +226,11 @@ def _asked(offer: Offer, model: Table, own: Mapping[str, str | None]) -> Iterato
             near = next(iter(difflib.get_close_matches(name, names, n=1)), "")
             raise ParameterError("unknown_model_column", table=model.name, column=name, nearest=near)
         if wanted:  # None: leave this column alone
-            at = _places(offer, wanted)
+            at = places(offer, wanted)
             if not at:
                 raise_missing(offer, model, wanted, name)
+            if len(at) > 1:
+                _raise_twice(offer, name, at)
             yield name, at[0], "asked"
 
 
@@ -226,7 +240,7 @@ def _told(
     """What the names tell, the surest first; a name that is no more than likely has to hold what it should."""
     told: list[tuple[float, str, int, By]] = []
     for name, header in (export.columns if export else {}).items():
-        told += [(-_WEIGHT["export"], name, at, "export") for at in _places(offer, header)]
+        told += [(-_WEIGHT["export"], name, at, "export") for at in places(offer, header)]
     index = _index(model.name)
     for at, header in enumerate(offer.headers):
         for rank, (column, by) in index.get(bare(header), {}).items():
@@ -238,11 +252,6 @@ def _told(
     for _, name, at, by in sorted(told):
         if name not in own and by == "alias" and model[name].required:
             yield name, at, by
-
-
-def _places(offer: Offer, wanted: str) -> list[int]:
-    same = [at for at, header in enumerate(offer.headers) if header == wanted]
-    return same or [at for at, header in enumerate(offer.headers) if tidy(header) == tidy(wanted)]
 
 
 def _holds(offer: Offer, at: int, column: Column, how: Reading) -> bool:
@@ -257,17 +266,25 @@ def _holds(offer: Offer, at: int, column: Column, how: Reading) -> bool:
 
 
 def each_once(offer: Offer, matches: tuple[Match, ...]) -> tuple[Match, ...]:
-    """Refuse two headers that people cannot tell apart, if one of them is used: nobody knows which is meant.
+    """Refuse a header that comes more than once, if it is used and nobody said which one is meant.
 
     Raises:
-        UnreadableFile: naming the header.
+        UnreadableFile: naming the header, and what each of these columns can be called by.
     """
     for match in matches:
-        times = sum(tidy(header) == tidy(match.own) for header in offer.headers)
-        exact = sum(header == match.own for header in offer.headers)
-        if exact > 1 or (times > 1 and match.by != "asked"):
-            raise UnreadableFile("header_twice", file=offer.name, column=match.own, times=times)
+        same = twins(offer, match.at)
+        if match.by != "asked" and len(same) > 1:
+            _raise_twice(offer, match.column, same)
     return matches
+
+
+def _raise_twice(offer: Offer, name: str, at: Sequence[int]) -> None:
+    header = offer.stood.get(at[0], offer.headers[at[0]])
+    names = ", ".join(repr(offer.headers[place]) for place in at)
+    raise UnreadableFile(
+        "header_twice", file=offer.name, column=header, times=len(at), name=name, first=offer.headers[at[0]],
+        names=names,
+    )  # fmt: skip
 
 
 def raise_missing(offer: Offer, model: Table, wanted: str, name: str) -> None:
@@ -289,7 +306,7 @@ def refuse_values(offer: Offer) -> None:
     Raises:
         UnreadableFile: values stand where names of columns are due.
     """
-    if are_values(offer.headers):
+    if are_values(as_they_stand(offer)):
         raise UnreadableFile("no_header", file=offer.name, columns=len(offer.headers))
 
 
@@ -310,7 +327,7 @@ def _labels(table: str, column: str) -> list[str]:
     return [name for label in labels if label for name in (re.split("[(（:：;,、]", label)[0], label)]
 
 
-def _named_by(stem: str) -> set[str]:
+def named_by(stem: str) -> set[str]:
     """The tables that a file or sheet is called after: those with the longest name that stands in its own."""
     text = re.sub(r"\d+", "", bare(stem))
     lengths = {

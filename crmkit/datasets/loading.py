@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +19,14 @@ from crmkit.datasets.crm import Crm
 from crmkit.datasets.dataset import Dataset
 from crmkit.datasets.headings import Proposal
 from crmkit.datasets.line_items import are_lines, expanded
+from crmkit.datasets.lines import load_items
 from crmkit.datasets.manifest import MANIFEST, is_saved
 from crmkit.datasets.mapping import ColumnMapping, read_mapping
 from crmkit.datasets.opening import DUCKDB, POSTGRES, Opened, open_source
 from crmkit.datasets.problems import Reasons
 from crmkit.datasets.saved import open_saved
 from crmkit.datasets.source import Source
-from crmkit.datasets.splitting import load_lines
+from crmkit.datasets.splitting import again, load_lines
 from crmkit.datasets.tables import LoadedTable, load_table
 from crmkit.datasets.values import Reading
 from crmkit.errors import CrmkitError, ParameterError, RowsLeftOut
@@ -66,10 +67,12 @@ def load(
             `{"orders": "shop.csv", "customers": frame}`. Or the path of a saved folder.
         tables: Which table a single source is ("orders"), or which sheet, file, table or SELECT is which table:
             `{"orders": "注文一覧"}`. Without it, names and headers tell. "line_items" are orders with a line for each
-            item, which become `orders` and `order_items`; usual headers tell them too, "orders" says that they are not.
+            item, which become `orders` and `order_items` (beside a source of `orders`, `order_items` alone) and, where
+            they tell of them, `products`; usual headers tell them too, "orders" says that they are not.
         columns: Your own column names by the data model's: `{"customer_id": "会員番号"}`; for several tables also
             `{"orders": {"customer_id": "会員番号"}}`; or the file that `crm.mapping.save("shop.toml")` wrote. Columns
-            that are not named are found by their usual names; `None` leaves one out.
+            that are not named are found by their usual names; `None` leaves one out. Of several columns with the same
+            name the second is "日付 (2)", and the fourth column, if it has no name, is "column 4".
         zone: Time zone of the shop's clock; instants that carry a zone of their own are turned into it.
         dayfirst: Whether 03/04/2024 is the 3rd of April. Such dates are refused unless you say so.
         decimal: "," or ".": the sign before the decimals of numbers that can be read in two ways, such as 1.234.
@@ -148,7 +151,7 @@ def recognize(
         return ColumnMapping.of(opened)
     if "order_items" in opened.tables or not are_lines(both, both.offer.head):
         return ColumnMapping.of(replace(opened, tables={**opened.tables, "orders": replace(both, lines=None)}))
-    return ColumnMapping.of(opened, _made_of_head(both, how))
+    return ColumnMapping.of(opened, made(told_of_head(both, how)))
 
 
 def sample(name: str) -> Crm:
@@ -216,8 +219,11 @@ def _load(opened: Opened, how: Reading) -> Dataset:
     tables = dict(opened.tables)
     for name, proposal in opened.tables.items():
         source = proposal.offer.read()
-        if proposal.lines is not None and "order_items" not in opened.tables and are_lines(proposal, source.columns):
-            loaded["orders"], loaded["order_items"] = load_lines(source, proposal, how)
+        if proposal.lines is not None and name == "order_items":
+            loaded |= load_items(source, proposal, how)
+        elif proposal.lines is not None and "order_items" not in opened.tables and are_lines(proposal, source.columns):
+            loaded |= load_lines(source, proposal, how)
+            loaded["order_items"].again = again(proposal, how, loaded)
         else:
             tables[name] = replace(proposal, lines=None)
             loaded[name] = _load_one(source, proposal, how)
@@ -235,19 +241,22 @@ def _load_one(source: Source, proposal: Proposal, how: Reading) -> LoadedTable:
 
 def _made_of(loaded: Mapping[str, LoadedTable]) -> dict[str, str]:
     """How amounts of orders were made of their lines, by column: "total" or "sum"; nothing of plain orders."""
-    told = loaded["orders"].told if "orders" in loaded else []
+    return made(loaded["orders"].told if "orders" in loaded else [])
+
+
+def made(told: Sequence[tuple[str, Mapping[str, object]]]) -> dict[str, str]:
+    """The same from what is told of the orders."""
     return {str(facts["column"]): key for key, facts in told if key in ("total", "sum")}
 
 
-def _made_of_head(proposal: Proposal, how: Reading) -> dict[str, str]:
-    """The same by the first rows alone; nothing where they cannot be read."""
+def told_of_head(proposal: Proposal, how: Reading) -> list[tuple[str, dict[str, object]]]:
+    """How orders would be made of their lines, by the first rows alone; nothing where they cannot be read."""
     offer = proposal.offer
     head = Source(offer.name, offer.headers, offer.head, np.arange(1, len(offer.head[0]) + 1))
     try:
-        orders, _ = load_lines(head, proposal, how)
+        return load_lines(head, proposal, how)["orders"].told
     except CrmkitError:  # whoever loads it will be told
-        return {}
-    return _made_of({"orders": orders})
+        return []
 
 
 def _warn(item: LoadedTable) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from crmkit.datasets.headings import Proposal, is_personal
+from crmkit.datasets.headings import Lines, Proposal, is_personal
 from crmkit.datasets.opening import Opened
 from crmkit.datasets.values import as_text
 from crmkit.errors import CannotWrite, UnreadableFile
@@ -64,7 +64,10 @@ class ColumnMapping:
         proposals = [*opened.tables.items(), *(("", proposal) for proposal in opened.others)]
         rows = [row for table, proposal in proposals for row in _rows(table, proposal)]
         rows = [replace(row, made=(made or {}).get(row.column, "")) if row.table == "orders" else row for row in rows]
-        return cls(tuple(rows), {table: one.left_out for table, one in opened.tables.items() if one.left_out})
+        left_out = {table: one.left_out for table, one in opened.tables.items() if one.left_out}
+        for one in opened.tables.values():
+            left_out |= {table: names for table, names in (one.lines.left_out if one.lines else {}).items() if names}
+        return cls(tuple(rows), left_out)
 
     def by_table(self) -> dict[str, dict[str, str | None]]:
         """As `load` takes it for `columns`."""
@@ -171,7 +174,7 @@ def read_mapping(path: Path) -> dict[str, dict[str, str | None]]:
 
 def _rows(table: str, proposal: Proposal) -> Iterator[Row]:
     if proposal.lines is not None:
-        yield from _rows_of_lines(proposal)
+        yield from _rows_of_lines(table, proposal, proposal.lines)
         return
     told = {match.at: match for match in proposal.matches}
     for at, header in enumerate(proposal.offer.headers):
@@ -184,16 +187,16 @@ def _rows(table: str, proposal: Proposal) -> Iterator[Row]:
         yield Row(proposal.offer.name, table, column, header, by, personal, samples)
 
 
-def _rows_of_lines(proposal: Proposal) -> Iterator[Row]:
-    """The columns of orders, then those of their items; those of neither stand once, with the items."""
-    assert proposal.lines is not None
-    orders = replace(proposal, lines=None)
-    items = replace(orders, table=TABLES["order_items"], matches=proposal.lines.items)
-    taken = {match.at for match in proposal.matches}
-    yield from (row for row in _rows("orders", orders) if row.column)
-    for at, row in enumerate(_rows("order_items", items)):
-        if row.column or at not in taken:
-            yield row
+def _rows_of_lines(table: str, proposal: Proposal, lines: Lines) -> Iterator[Row]:
+    """The columns of orders, of their items, and of products; those of none stand once, with the items."""
+    told = {"orders": proposal.matches if table == "orders" else (), "order_items": lines.items}
+    told["products"] = lines.products
+    taken = {match.at for matches in told.values() for match in matches}
+    for name, matches in told.items():
+        rows = _rows(name, replace(proposal, lines=None, table=TABLES[name], matches=matches)) if matches else ()
+        for at, row in enumerate(rows):
+            if row.column or (name == "order_items" and at not in taken):
+                yield row
 
 
 def _samples(proposal: Proposal, at: int) -> list[str]:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from crmkit import schema
-from crmkit.datasets.headings import Proposal, bare, propose, recognize, refuse_values
-from crmkit.datasets.line_items import LINE_ITEMS, TWO, are_lines, as_line_items, line_items, parted
+from crmkit.datasets.headings import Proposal, bare, named_by, propose, recognize, refuse_values
+from crmkit.datasets.line_items import (
+    LINE_ITEMS,
+    THREE,
+    TWO,
+    are_lines,
+    as_line_items,
+    items_alone,
+    line_items,
+    parted,
+)
+from crmkit.datasets.line_products import without_products
+from crmkit.datasets.naming import told_apart
 from crmkit.datasets.said import SomeTables
 from crmkit.datasets.source import Offer, Offers, SourceNote
 from crmkit.datasets.values import Reading
-from crmkit.errors import ParameterError, UnreadableFile
+from crmkit.errors import MissingColumn, ParameterError, UnreadableFile
 
 BOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
@@ -65,7 +77,7 @@ def open_source(
     offers = offers_of(source, encoding=encoding)
     if tables is None and len(offers) == 1 and len(own) == 1 and "" not in own:
         tables = next(iter(own))  # the table whose columns are told
-    if tables is None and len(offers) == 1 and set(own) == set(TWO):
+    if tables is None and len(offers) == 1 and set(TWO) <= set(own) <= set(THREE):
         tables = LINE_ITEMS
     if isinstance(tables, str):
         check_table(tables)
@@ -74,12 +86,19 @@ def open_source(
 
 
 def _opened(chosen: Mapping[str, Offer], own: OwnNames, how: Reading, notes: Sequence[SourceNote]) -> Opened:
-    if LINE_ITEMS in chosen:
-        for name in TWO:
-            if name in chosen:
-                raise ParameterError("two_sources", table=name, first=chosen[LINE_ITEMS].name, second=chosen[name].name)
-    found = {name: _propose(offer, name, own, how) for name, offer in chosen.items()}
-    return Opened({("orders" if it.lines else name): it for name, it in found.items()}, notes=tuple(notes))
+    if {LINE_ITEMS, TWO[1]} <= set(chosen):
+        first, second = (chosen[name].name for name in (LINE_ITEMS, TWO[1]))
+        raise ParameterError("two_sources", table=TWO[1], first=first, second=second)
+    # lines beside the orders themselves are only their items
+    told = {TWO[1] if name == LINE_ITEMS and TWO[0] in chosen else name: offer for name, offer in chosen.items()}
+    found = {name: _propose(offer, name, own, how) for name, offer in told.items()}
+    return _of({(TWO[0] if name == LINE_ITEMS else name): it for name, it in found.items()}, (), notes)
+
+
+def _of(tables: Mapping[str, Proposal], others: Sequence[Proposal], notes: Sequence[SourceNote]) -> Opened:
+    """What was opened; lines tell of products only where no table of them is."""
+    alone = {name: without_products(it) if "products" in tables else it for name, it in tables.items()}
+    return Opened(alone, tuple(others), tuple(notes))
 
 
 def two_in_one(parts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -99,9 +118,17 @@ def two_in_one(parts: Mapping[str, Any]) -> Mapping[str, Any]:
 def offers_of(
     source: Any, *, wanted: Mapping[str, str] | None = None, encoding: str | None = None, called: str = ""
 ) -> Offers:
-    """Everything that can be read from a source, nothing of it read whole; a frame is `called` so."""
+    """Everything that can be read from a source, nothing of it read whole; a frame is `called` so.
+
+    Each column has a name of its own: see `naming`.
+    """
+    offers = _offers_of(source, wanted, encoding, called)
+    return Offers(map(told_apart, offers), offers.notes)
+
+
+def _offers_of(source: Any, wanted: Mapping[str, str] | None, encoding: str | None, called: str) -> Offers:
     if isinstance(source, list | tuple):
-        every = [offers_of(item, encoding=encoding) for item in source]
+        every = [_offers_of(item, None, encoding, "") for item in source]
         return Offers(chain.from_iterable(every), chain.from_iterable(offers.notes for offers in every))
     if isinstance(source, str) and source.startswith(POSTGRES):
         from crmkit.datasets.databases import offers_of_postgres
@@ -173,7 +200,8 @@ def _parts(source: Any, offers: Sequence[Offer], tables: Mapping[str, str]) -> d
 def _propose(offer: Offer, table: str, own: OwnNames, how: Reading) -> Proposal:
     if table == LINE_ITEMS:
         return as_line_items(offer, own, how)
-    return propose(offer, schema.TABLES[table], own.get(table, {}), how)
+    items = items_alone(offer, own, how, asked=True) if table == TWO[1] else None
+    return items or propose(offer, schema.TABLES[table], own.get(table, {}), how)
 
 
 def _by_content(offers: Offers, own: OwnNames, how: Reading) -> Opened:
@@ -184,8 +212,10 @@ def _by_content(offers: Offers, own: OwnNames, how: Reading) -> Opened:
         raise ParameterError("columns_need_table", found=", ".join(offer.name for offer in offers))
     tables: dict[str, Proposal] = {}
     others: list[Proposal] = []
-    for offer in offers:
-        told = _told(offer, flat, own, how)
+    several = len(offers) > 1
+    every = [understood(offer, flat, own, how, among_others=several) for offer in offers]
+    every = _items_once(_orders_and_their_lines(every, own, how))
+    for offer, told in zip(offers, every, strict=True):
         if told.table is None:
             others.append(told)
             continue
@@ -193,25 +223,75 @@ def _by_content(offers: Offers, own: OwnNames, how: Reading) -> Opened:
         if name in tables:
             raise ParameterError("two_sources", table=name, first=tables[name].offer.name, second=offer.name)
         tables[name] = _propose(offer, name, own, how) if name in own and not told.lines else told
+    parts = {part for it in tables.values() if it.lines for part in THREE}
     for name in own:
-        if name not in tables and not (name == TWO[1] and TWO[0] in tables and tables[TWO[0]].lines):
+        if name not in parts.union(tables):
             raise ParameterError("columns_of_no_table", table=name, options=", ".join(tables) or "-")
     if not tables:
         _refuse(others)
-    return Opened(tables, tuple(others), tuple(offers.notes))
+    return _of(tables, others, offers.notes)
 
 
-def _told(offer: Offer, flat: Mapping[str, str | None], own: OwnNames, how: Reading) -> Proposal:
-    """What a source is: one table, or orders with a line for each item, where its headers are those of both."""
+def _orders_and_their_lines(told: list[Proposal], own: OwnNames, how: Reading) -> list[Proposal]:
+    """Where one source has the orders and another their lines, with the order repeated on each: its items alone."""
+    names = [one.table.name if one.table is not None else "" for one in told]
+    both = [at for at, one in enumerate(told) if names[at] == TWO[0] and one.lines is not None and _is_of_lines(one)]
+    if names.count(TWO[0]) != 2 or len(both) != 1 or TWO[1] in names:
+        return told
+    items = items_alone(told[both[0]].offer, own, how)
+    if items is None:
+        return told
+    plain = [replace(one, lines=None) if name == TWO[0] else one for one, name in zip(told, names, strict=True)]
+    return [items if at == both[0] else one for at, one in enumerate(plain)]
+
+
+def _items_once(told: list[Proposal]) -> list[Proposal]:
+    """Items are taken where they surely are; what only looks like them beside that, such as parcels, is left alone."""
+    items = [one for one in told if one.table is not None and one.table.name == TWO[1]]
+    doubtful = [one for one in items if not (one.matches[1:2] and one.matches[1].column == "line_no")]
+    doubtful = [one for one in doubtful if named_by(one.offer.stem) != {TWO[1]}]
+    both = any(one.table is not None and one.table.name == TWO[0] and one.lines and _is_of_lines(one) for one in told)
+    if not (both or len(items) > len(doubtful)):
+        return told
+    return [Proposal(one.offer, None) if one in doubtful else one for one in told]
+
+
+def _is_of_lines(proposal: Proposal) -> bool:
+    return named_by(proposal.offer.stem) == {TWO[1]} or are_lines(proposal, proposal.offer.head)
+
+
+def understood(
+    offer: Offer, flat: Mapping[str, str | None], own: OwnNames, how: Reading, *, among_others: bool = False
+) -> Proposal:
+    """What a source is: one table, or orders with a line for each item, where its headers are those of both.
+
+    Raises:
+        UnreadableFile, MissingColumn, ParameterError: as for `recognize` and `line_items`.
+    """
     told = recognize(offer, how, flat)
     near = {told.table.name} if told.table is not None else set(told.near)
-    if len(set(own) & set(TWO)) == 1 or not all(any(name in schema.TABLES[table] for table in TWO) for name in flat):
-        return told
-    both = line_items(offer, parted(flat) if flat else own, how)
-    if both is None or both.lines is None:
-        return told
-    # where the rows of the whole must tell, the headers alone have to make it a table of orders
-    return both if (both.lines.sure and near & {*TWO, ""}) or are_lines(both, offer.head) or "orders" in near else told
+    own = parted(flat) if flat else own
+    if len(set(own) & set(TWO)) != 1 and all(any(name in schema.TABLES[table] for table in THREE) for name in flat):
+        both = _both(offer, own, how, among_others=among_others)
+        # where the rows of the whole must tell, the headers alone have to make it a table of orders
+        if both is not None and both.lines is not None:
+            sure = both.lines.sure and near & set(TWO)
+            if sure or are_lines(both, offer.head) or "orders" in near:
+                return both
+    if near <= {TWO[1]} and all(any(name in schema.TABLES[table] for table in THREE[1:]) for name in flat):
+        # lines without a number of their own, or of products that are known by their names only
+        return items_alone(offer, own, how, asked=bool(near)) or told
+    return told
+
+
+def _both(offer: Offer, own: OwnNames, how: Reading, *, among_others: bool) -> Proposal | None:
+    """Orders and their items in one; of several sources, the names that are told may be those of another one."""
+    if not among_others:
+        return line_items(offer, own, how)
+    for names in (own, {name: told for name, told in own.items() if name != TWO[0]}, {}):
+        with suppress(MissingColumn):
+            return line_items(offer, names, how)
+    return None
 
 
 def _refuse(others: Sequence[Proposal]) -> None:

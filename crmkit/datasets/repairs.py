@@ -15,8 +15,9 @@ from crmkit.schema import ORDER
 from crmkit.texts import text
 
 Loaded = Mapping[str, LoadedTable]
-Act = Callable[[], tuple[pd.DataFrame, pd.DataFrame]]  # the table after the mend, and the rows it took out
+Act = Callable[[], tuple[Loaded, pd.DataFrame]]  # the tables that it changed, and the rows it took out
 NOTHING = pd.DataFrame()
+OF_LINES = ("orders", "order_items", "products")  # tables that may come from one and the same lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def possible(loaded: Loaded) -> Iterator[Repair]:
                 yield from _one("empty_earlier", table, then, where, _emptied(item, then, where))
         where = checks.copies(item)
         yield from _one("drop_copies", table, item.model.key[0], where, _without(item, where))
+        yield from _filled_down(table, item)
 
 
 def repaired(loaded: Loaded, name: str) -> tuple[dict[str, LoadedTable], Done]:
@@ -68,9 +70,19 @@ def repaired(loaded: Loaded, name: str) -> tuple[dict[str, LoadedTable], Done]:
     if name not in found:
         raise ParameterError("no_repair", name=name, found=", ".join(found) or "-")
     repair = found[name]
-    frame, removed = repair.act()
-    done = Done(name, repair.what, repair.rows, removed)
-    return {**loaded, repair.table: replace(loaded[repair.table], frame=frame)}, done
+    changed, removed = repair.act()
+    after = {**loaded, **changed}
+    if changed.keys() & set(OF_LINES):  # reading the lines anew would undo it unseen: from here on that is not offered
+        after = {name: replace(item, again=None) for name, item in after.items()}
+    return after, Done(name, repair.what, repair.rows, removed)
+
+
+def _filled_down(table: str, item: LoadedTable) -> Iterator[Repair]:
+    """Lines that stand below the number of their order: their source is read again, since sums change with them."""
+    again = item.again
+    if again is not None:
+        rows = sum(problem.rows for problem in item.problems if problem.kind == "line_below")
+        yield Repair(f"{table}.order_id.fill_down", "fill_down", table, "order_id", rows, lambda: (again(), NOTHING))
 
 
 def _of_ids(table: str, item: LoadedTable, loaded: Loaded) -> Iterator[Repair]:
@@ -88,16 +100,20 @@ def _one(kind: str, table: str, column: str, where: pd.Series[bool], act: Act) -
 
 
 def _without(item: LoadedTable, where: pd.Series[bool]) -> Act:
-    return lambda: (item.frame[~where].reset_index(drop=True), item.frame[where].reset_index(drop=True))
+    return lambda: (_with(item, item.frame[~where].reset_index(drop=True)), item.frame[where].reset_index(drop=True))
 
 
 def _emptied(item: LoadedTable, column: str, where: pd.Series[bool]) -> Act:
-    return lambda: (item.frame.assign(**{column: item.frame[column].mask(where)}), NOTHING)
+    return lambda: (_with(item, item.frame.assign(**{column: item.frame[column].mask(where)})), NOTHING)
 
 
 def _rewritten(item: LoadedTable, column: str, other: Mapping[str, str]) -> Act:
-    def act() -> tuple[pd.DataFrame, pd.DataFrame]:
+    def act() -> tuple[Loaded, pd.DataFrame]:
         ids: pd.Series[Any] = item.frame[column]
-        return item.frame.assign(**{column: ids.map(other).fillna(ids)}), NOTHING
+        return _with(item, item.frame.assign(**{column: ids.map(other).fillna(ids)})), NOTHING
 
     return act
+
+
+def _with(item: LoadedTable, frame: pd.DataFrame) -> Loaded:
+    return {item.model.name: replace(item, frame=frame)}

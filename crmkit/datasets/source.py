@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,8 @@ class Offer:
     """A file, sheet, table or frame that can be read: its headers and first rows are known, the rest is not yet read.
 
     `name` is what people call it ("shop.csv", "book.xlsx [注文]"), `stem` the part of it that may say what it holds
-    ("shop", "注文"); `head` has up to `HEAD` rows, a column for each header.
+    ("shop", "注文"); `head` has up to `HEAD` rows, a column for each header. `stood` has, by their places, headers that
+    were empty or came twice, as they stand in the source: in `headers` each has a name of its own.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Offer:
     headers: tuple[str, ...]
     head: tuple[pa.ChunkedArray, ...]
     read: Callable[[], Source]
+    stood: Mapping[int, str] = field(default_factory=dict)
 
 
 def must_be_there(path: Path) -> None:

@@ -17,6 +17,7 @@ from crmkit.reporting.parts import Cell, Grid, Paragraph
 from crmkit.texts import text
 
 _PATIENCE = 2.0  # seconds without a word
+_SENTENCE = 40  # letters from which on a cell is a sentence
 
 
 def account(data: Any, say: Callable[[str], None]) -> int:
@@ -96,6 +97,9 @@ def _boxed(grid: Grid, cells: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    if _too_wide(grid, cells, Console().width):
+        _one_below_the_other(grid, cells)
+        return
     table = Table(title=Text(grid.caption), title_justify="left")
     for place, head in enumerate(grid.heads):
         numeric = any(isinstance(row[place], int | float) for row in grid.rows)
@@ -103,6 +107,34 @@ def _boxed(grid: Grid, cells: Sequence[Sequence[str]]) -> None:
     for row in cells:
         table.add_row(*map(Text, row))  # never markup: a name may have brackets in it
     Console().print(table)
+
+
+def _too_wide(grid: Grid, cells: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether sentences would have to be squeezed into columns of a few letters."""
+    from rich.cells import cell_len
+
+    columns = [[grid.heads[at], *(row[at] for row in cells)] for at in range(len(grid.heads))]
+    widest = [max(map(cell_len, column)) for column in columns]
+    return sum(widest) + 3 * len(widest) + 1 > width and max(widest) > _SENTENCE
+
+
+def _one_below_the_other(grid: Grid, cells: Sequence[Sequence[str]]) -> None:
+    """A block for each row, its cells under each other, so that sentences have the whole width."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(f"\n{grid.caption}"))
+    for row in cells:
+        block = Table.grid(padding=(0, 2, 0, 0))
+        block.add_column(style="dim", no_wrap=True)
+        block.add_column(overflow="fold")
+        for head, cell in zip(grid.heads, row, strict=True):
+            if cell:
+                block.add_row(Text(f"  {head}"), Text(cell))
+        console.print(block)
+        console.print()
 
 
 def one_line(words: str) -> str:

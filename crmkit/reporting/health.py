@@ -16,6 +16,13 @@ from crmkit.metrics.management.data import validate_tables
 from crmkit.reporting.parts import Block, Cell, Grid, Paragraph
 from crmkit.texts import text
 
+# what the loader calls that the rules of the model count as well: told once, with its mend
+_SAME_AS = {
+    "orphan": "orphan",
+    "orphan_by_writing": "orphan",
+    "backwards": "out_of_order",
+    "amounts_disagree": "amounts_disagree",
+}
 FIRST = ("orders", "tickets", "subscriptions", "survey_responses", "interactions", "leads", "feedback")
 
 
@@ -80,7 +87,7 @@ def health(data: Any, tables: Mapping[str, Any]) -> Iterator[Block]:
     yield Paragraph(text("report.health.intro"))
     yield _account(data, tables)
     yield from _problems(data)
-    yield from _checks(tables)
+    yield from _checks(data, tables)
     yield from _mapping(data)
 
 
@@ -148,11 +155,13 @@ def _first_lines(data: Any) -> dict[tuple[str, str, str], str]:
     }
 
 
-def _checks(tables: Mapping[str, Any]) -> Iterator[Block]:
-    """Rows that break the model's rules, or disagree with another table."""
+def _checks(data: Any, tables: Mapping[str, Any]) -> Iterator[Block]:
+    """Rows that break the model's rules, or disagree with another table; what the loader found stands above."""
     known = {name: table for name, table in tables.items() if name in schema.TABLES}
     if not known:
         return
+    problems = data._problems() if isinstance(data, Dataset) else ()
+    said = {(one.table, one.column, _SAME_AS[one.kind]) for one in problems if one.kind in _SAME_AS}
     found = frames.rows(frames.as_frame(validate_tables(known)))
     rows = [
         (
@@ -163,9 +172,11 @@ def _checks(tables: Mapping[str, Any]) -> Iterator[Block]:
             int(row["of"]),
         )
         for row in found
+        if (row["table"], row["column"], row["check"]) not in said
     ]
-    if not rows:
+    if not found:
         yield Paragraph(text("report.health.no_checks"))
+    if not rows:
         return
     heads = [text(f"report.head.{head}") for head in ("table", "column", "problem", "rows", "of")]
     yield Grid("checks", text("report.health.checks"), heads, rows)

@@ -17,6 +17,7 @@ import ipywidgets
 
 from crmkit import schema
 from crmkit.datasets.dataset import Dataset
+from crmkit.datasets.line_items import LINE_ITEMS
 from crmkit.datasets.mapping import ColumnMapping
 from crmkit.errors import CrmkitError, ParameterError
 from crmkit.reporting.drafts import file_draft
@@ -31,6 +32,7 @@ from crmkit.widgets.columns_choice import (
     on_one_line,
     without_values,
 )
+from crmkit.widgets.columns_said import account, named_column, split, which
 from crmkit.widgets.picture import with_static
 
 PAGE = 20  # columns that are shown at once
@@ -136,7 +138,7 @@ class ColumnChooser(ipywidgets.VBox):
         """
         self._crm = None
         self._crm = self._open_choice().load()
-        self._account.value = _account(self._crm)
+        self._account.value = account(self._crm)
         self._say(text("columns.loaded", read=f"{sum(one.read for one in self._crm.account):,}",
                        loaded=f"{sum(one.loaded for one in self._crm.account):,}",
                        aside=f"{self._crm.account.aside:,}"))  # fmt: skip
@@ -186,6 +188,7 @@ class ColumnChooser(ipywidgets.VBox):
             (text("columns.no_table"), ""),
             *((f"{text(f'table.{name}')} ({name})", name) for name in schema.TABLES),
         ]
+        tables.insert(1, (f"{text('columns.line_items')} ({LINE_ITEMS})", LINE_ITEMS))
         sheets = [(f"{at + 1}. {on_one_line(one.offer.name)}", at) for at, one in enumerate(choice.sheets)]
         first = next((at for at, one in enumerate(choice.sheets) if one.table), 0)
         self.sheet = _dropdown("sheet", sheets, first)
@@ -284,8 +287,8 @@ class ColumnChooser(ipywidgets.VBox):
         return [at for at, one in enumerate(said) if words in one.casefold()]
 
     def _label(self, at: int) -> str:
-        column = self._now.columns[at]
-        return column_label(self._now.table, column) if column else ""
+        table, column = self._now.meant(at)
+        return column_label(table, column) if column else ""
 
     def _show_columns(self) -> None:
         shown = self._found()[self.part.value : self.part.value + PAGE]
@@ -295,11 +298,10 @@ class ColumnChooser(ipywidgets.VBox):
 
     def _row(self, at: int) -> ipywidgets.Widget:
         sheet = self._now
-        model = schema.TABLES[sheet.table]
         needed = text("columns.needed")
         options = [(text("columns.unused"), "")] + [
-            (f"{column_label(model.name, one.name)} ({one.name}){needed if one.required else ''}", one.name)
-            for one in model.columns
+            (f"{named_column(table, one.name, sheet)}{needed if one.required else ''}", sheet.called(table, one.name))
+            for table, one in sheet.options()
         ]
         box = ipywidgets.Dropdown(
             options=options, value=sheet.columns[at], description=sheet.label(at), style=_STYLE, layout=_WIDE
@@ -355,10 +357,12 @@ class ColumnChooser(ipywidgets.VBox):
         hints = [text("columns.near", tables=", ".join(sheet.near))] if sheet.near and not sheet.table else []
         hints += [text("columns.export", title=sheet.export.title)] if sheet.export and sheet.table else []
         hints += [sheet.refused] if sheet.refused else []
+        hints += list(split(self._open_choice(), sheet)) if sheet.is_split else []
         self._hints.value = "".join(f"<p>{html.escape(one)}</p>" for one in hints)
         rows = "".join(f"<li>{html.escape(self._taken(one))}</li>" for one in choice.sheets)
         self._overview.value = f"<ul style='max-height:10em;overflow:auto' tabindex='0'>{rows}</ul>"
-        self._say(*([first] if first else []), *(choice.complaints() or [text("columns.ready")]))
+        open_to = [which(sheet, column, same) for column, same in sheet.unsaid()]
+        self._say(*([first] if first else []), *open_to, *(choice.complaints() or [text("columns.ready")]))
 
     def _taken(self, sheet: Sheet) -> str:
         """What a sheet is taken for."""
@@ -388,6 +392,7 @@ class ColumnChooser(ipywidgets.VBox):
             named = [
                 f"{on_one_line(sheet.offer.headers[at])} → {name}" for at, name in enumerate(sheet.columns) if name
             ]
+            named += list(split(self._open_choice(), sheet)) if sheet.is_split else []
             lines.append(f"{on_one_line(sheet.offer.name)} → {sheet.table or text('columns.not_loaded')}")
             lines += [f"  {one}" for one in named]
         for one in self._crm.account if self._crm is not None else ():
@@ -423,16 +428,3 @@ def _choices(kind: str, meant: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _named(meant: Mapping[str, Any], value: Any) -> str:
     return next((name for name, one in meant.items() if one == value), "tell")
-
-
-def _account(crm: Dataset) -> str:
-    """The rows by table, and what is wrong with which, without any value of them."""
-    problems = crm.problems.drop(columns="found")
-    if not len(problems):
-        return crm.account._repr_html_()
-    heads = "".join(f"<th scope='col'>{html.escape(text(f'columns.head.{name}'))}</th>" for name in problems)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in problems.itertuples(index=False)
-    )
-    return f"{crm.account._repr_html_()}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"

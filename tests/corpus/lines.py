@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.corpus.case import Case, Loads, put
 
@@ -26,6 +27,16 @@ def lines(*rows: Sequence[str]) -> str:
 
 def amounts(*expected: float):
     return lambda crm: crm.orders["net_amount"].to_list() == list(expected)
+
+
+def filled_down(crm):
+    return crm.repair("order_items.order_id.fill_down").orders["net_amount"].to_list()
+
+
+def beside_orders(folder: Path) -> Path:
+    put("注文番号,会員番号,注文日,合計金額\n1,A,2024-04-01,1700\n2,B,2024-04-02,1400\n", "orders.csv")(folder)
+    put(lines(*USUAL, ("3", "A", "秘密花子", "2024-04-03 09:00", "x", "1", "1000")), "注文明細.csv")(folder)
+    return folder
 
 
 CASES = (
@@ -63,6 +74,38 @@ CASES = (
             {"orders": (2, 0), "order_items": (5, 1)},
             {"equal_lines": 1, "line_below_zero": 1},
             see=amounts(2600, 1200),
+        ),
+    ),
+    Case(
+        "line_items_below",
+        "the order's number, customer and day on its first line only, as merged cells leave it",
+        "注文番号・顧客・日付が最初の行にだけある（セルの結合）",
+        put(lines(USUAL[0], ("", "", "", "", *USUAL[1][4:]), USUAL[2], ("", "", "", "", *USUAL[3][4:]))),
+        Loads(
+            {"orders": (2, 0), "order_items": (2, 2)},
+            {"line_below": 2, "order_lacks_a_line": 2},
+            see=lambda crm: filled_down(crm) == [1600, 1300],
+        ),
+    ),
+    Case(
+        "line_items_beside_orders",
+        "the orders in one file, their lines in another, which repeats the order on each and has one order more",
+        "注文と明細が別のファイルで、明細にも注文の情報が繰り返され、注文にない番号もある",
+        beside_orders,
+        Loads({"orders": (2, 0), "order_items": (5, 0)}, {"orphan": 1}, see=amounts(1700, 1400)),
+    ),
+    Case(
+        "line_items_of_products",
+        "lines that put one product into two categories",
+        "明細によって、同じ商品の分類が違う",
+        put(
+            '"伝票番号",会員番号,日時,商品コード,商品名,部門,数量,金額\n'
+            "1,A,2024-04-01,x,櫛,髪,1,1000\n1,A,2024-04-01,y,布,家,1,600\n2,B,2024-04-02,x,櫛,家,1,1000\n"
+        ),
+        Loads(
+            {"orders": (2, 0), "order_items": (3, 0), "products": (2, 0)},
+            {"other_of_product": 1},
+            see=lambda crm: crm.products["category"].tolist() == ["髪", "家"],
         ),
     ),
 )

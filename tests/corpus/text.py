@@ -193,14 +193,14 @@ SHAPES = (
         "two columns of the same name that no table needs",
         "どの表にも要らない、同じ名前の列が2つある",
         put(HEAD.replace("氏名", "メモ,メモ") + "1,A,x,y,2024-04-01,4400\n"),
-        Loads({"orders": (1, 0)}),
+        Loads({"orders": (1, 0)}, notes=("headers_told_apart",)),
     ),
     Case(
         "headers_missing",
         "some columns have no header",
         "見出しのない列がある",
         put("会員番号,,注文日,,購入金額\nA,x,2024-04-01,,1\nB,y,2024-04-02,,2\n"),
-        Loads({"orders": (2, 0)}),
+        Loads({"orders": (2, 0)}, notes=("headers_told_apart",)),
     ),
     Case(
         "no_header",
