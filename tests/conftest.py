@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,22 +29,36 @@ ENGINES = ("pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "pyspark")
 
 # What stays in one process: a file, and all that runs on Spark, whose start and first queries take half a minute of two
 # cores. The slowest first: none of these may be the last to begin.
-SPARK = "spark"
+SPARK = "pyspark"
 SLOW = (
     SPARK, "test_other_shops", "test_accessibility", "test_fuzz", "test_bench", "test_engines", "test_bad_calls",
-    "test_browser", "test_generate", "test_notebooks", "test_widgets", "test_customers",
+    "test_browser", "test_generate", "test_notebooks", "test_widgets", "test_cluster", "test_customers",
     "test_customer_journal", "test_matching", "test_times", "test_reporting", "test_corpus", "test_texts",
 )  # fmt: skip
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def group_of(nodeid: str) -> str:
+    """What a test shares a process with."""
+    file, _, test = nodeid.partition("::")
+    return SPARK if SPARK in test else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadfile`, but for the tests on Spark."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something costly into one group, the slow groups first."""
+    """Slow groups first; see SLOW."""
     place = {name: number for number, name in enumerate(SLOW)}
-    group = {item: SPARK if item.get_closest_marker("spark") else item.path.stem for item in items}
-    for item, name in group.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: place.get(group[item], len(SLOW)))
+    items.sort(key=lambda item: place.get(Path(group_of(item.nodeid)).stem, len(SLOW)))
 
 
 @pytest.fixture(autouse=True)

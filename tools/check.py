@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 45 * 60  # whatever takes longer hangs
 MODULE = [sys.executable, "-m"]
 # what stays in one process, and what comes first, is told in tests/conftest.py
-TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
+TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 STEPS = {
     "lint": [*MODULE, "ruff", "check", "."],
     "format": [*MODULE, "ruff", "format", "--check", "."],
