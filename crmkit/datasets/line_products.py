@@ -21,6 +21,7 @@ from crmkit.datasets.values import Reading, read_column
 from crmkit.schema import TABLES
 
 _PRODUCTS = TABLES["products"]
+_PRODUCTS_IN_ORDER = tuple(column.name for column in _PRODUCTS.columns)
 # what a product is, whenever it is sold; prices and costs are those of the sale
 OF_PRODUCT = ("name_ja", "name_en", "category", "tier", "launched_at", "is_subscribable")
 
@@ -44,9 +45,7 @@ def without_products(proposal: Proposal) -> Proposal:
     return proposal if lines is None else replace(proposal, lines=replace(lines, products=()))
 
 
-def products_of(
-    source: Source, matches: Sequence[Match], how: Reading, ids: Any, live: Mask
-) -> LoadedTable | None:  # fmt: skip
+def products_of(source: Source, matches: Sequence[Match], how: Reading, ids: Any, live: Mask) -> LoadedTable | None:
     """A row for each product of the lines that are in, as its first line says; what other lines say is counted."""
     if not matches:
         return None
@@ -58,19 +57,10 @@ def products_of(
     made = {"product_id": as_pandas(ids, _PRODUCTS["product_id"], first[kept])}
     problems = []
     for match in matches:
-        if match.column == "product_id":
-            continue
-        column = _PRODUCTS[match.column]
-        told = replace(how, words=words_of("products", column.name))
-        values = read_column(source.columns[match.at], column, told)
-        full = live & (values.faults == 0)
-        rows = groups.first(full)[kept]
-        nothing = rows == NOBODY
-        made[column.name] = as_pandas(values.values, column, np.where(nothing, 0, rows), nothing)
-        words = values.values if isinstance(values.values, np.ndarray) else numbered(pc.cast(values.values, "string"))
-        other = groups.other(words, full)
-        if other.any():
-            problems.append(_problem(source, match, np.unique(groups.of[other]), ids, first))
+        if match.column != "product_id":
+            made[match.column], other = _said_of_each(source, match, how, groups, live, kept)
+            if other.any():
+                problems.append(_problem(source, match, np.unique(groups.of[other]), ids, first))
     used = {match.column: source.headers[match.at] for match in matches}
     rows_of = Source(source.name, source.headers, (), source.lines[first[kept]], parts=source.parts)
     frame = pd.DataFrame({name: made[name] for name in _PRODUCTS_IN_ORDER if name in made}, copy=False)
@@ -80,7 +70,18 @@ def products_of(
     return table
 
 
-_PRODUCTS_IN_ORDER = tuple(column.name for column in _PRODUCTS.columns)
+def _said_of_each(
+    source: Source, match: Match, how: Reading, groups: Groups, live: Mask, kept: np.ndarray
+) -> tuple[pd.Series[Any], Mask]:
+    """A column of the products as the first line with a value says it, and the lines that say something else."""
+    column = _PRODUCTS[match.column]
+    values = read_column(source.columns[match.at], column, replace(how, words=words_of("products", column.name)))
+    full = live & (values.faults == 0)
+    rows = groups.first(full)[kept]
+    nothing = rows == NOBODY
+    words = values.values if isinstance(values.values, np.ndarray) else numbered(pc.cast(values.values, "string"))
+    said = as_pandas(values.values, column, np.where(nothing, 0, rows), nothing)
+    return said, groups.other(words, full)
 
 
 def _problem(source: Source, match: Match, products: np.ndarray, ids: Any, first: np.ndarray) -> Problem:
