@@ -172,7 +172,7 @@ def _measure_metrics(options: argparse.Namespace, into: list[dict[str, Any]]) ->
             loaded = tables.load(engine, *paths)
             for metric in options.metrics:
                 try:
-                    result = _pair(metric, loaded, PAIRS.get(rows, 3))
+                    result = _pair(metric, loaded, *((1, 0.0) if options.quick else (PAIRS.get(rows, 3),)))
                 except Different as error:  # the end of this figure, not of the others
                     result = {"different": str(error)}
                 into.append({"metric": metric, "engine": engine, "rows": rows, **result})
@@ -181,7 +181,7 @@ def _measure_metrics(options: argparse.Namespace, into: list[dict[str, Any]]) ->
             gc.collect()
 
 
-def _pair(metric: str, loaded: tables.Tables, pairs: int) -> dict[str, Any]:
+def _pair(metric: str, loaded: tables.Tables, pairs: int, at_least: float = AT_LEAST_SECONDS) -> dict[str, Any]:
     """Both sides once to warm up and to compare, then in turns."""
     query = getattr(loaded.by_hand, metric)
 
@@ -196,9 +196,7 @@ def _pair(metric: str, loaded: tables.Tables, pairs: int) -> dict[str, Any]:
     ours()
     times: dict[str, list[float]] = {"hand": [], "crmkit": []}
     begun = time.perf_counter()
-    while len(times["hand"]) < pairs or (
-        time.perf_counter() - begun < AT_LEAST_SECONDS and len(times["hand"]) < AT_MOST_PAIRS
-    ):
+    while len(times["hand"]) < pairs or (time.perf_counter() - begun < at_least and len(times["hand"]) < AT_MOST_PAIRS):
         times["hand"].append(_timed(hand))
         times["crmkit"].append(_timed(ours))
     middle = {side: median(measured) for side, measured in times.items()}

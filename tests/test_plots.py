@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 
 import crmkit
-from crmkit.plots import new_figure, plot_cohort_retention, plot_estimates, plot_order_history, png, style
+from crmkit.plots import base, new_figure, plot_cohort_retention, plot_estimates, plot_order_history, png, style
 from crmkit.texts import in_language
 
 MARCH = {"start": "2026-03-01", "end": "2026-04-01"}
@@ -39,6 +41,25 @@ def test_pictures_have_all_their_glyphs(ten, language):
 def test_the_same_picture_is_the_same_bytes(ten):
     table = crmkit.cohort_retention(ten, as_of="2026-04-01")
     assert drawn(plot_cohort_retention(table)) == drawn(plot_cohort_retention(table))
+
+
+def test_the_look_is_that_of_seaborn():
+    import seaborn as sns
+
+    theirs = {**sns.plotting_context("notebook", font_scale=0.9), **sns.axes_style("whitegrid")}
+    ours = base._look()
+    own = {"font.family", "font.sans-serif", "axes.edgecolor", "axes.spines.top", "axes.spines.right", "image.cmap"}
+    assert {name: value for name, value in ours.items() if name not in own} == pytest.approx(
+        {name: value for name, value in theirs.items() if name not in own}
+    )
+
+
+def test_a_picture_needs_no_seaborn():
+    """It brings SciPy's statistics along, for which the first picture would have to wait."""
+    code = "import sys; from crmkit.plots import new_figure, png, style\nwith style(): png(new_figure()[0])\n"
+    code += "print({'seaborn', 'scipy.stats', 'matplotlib.pyplot'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_unobserved_cells_stay_blank(ten):

@@ -39,12 +39,28 @@ def style() -> Iterator[None]:
 
 @cache
 def _look() -> dict[str, Any]:
-    import matplotlib_fontja  # registers the Japanese font  # noqa: F401
-    import seaborn as sns
+    """seaborn's whitegrid at nine tenths of its notebook size, with our font and edges.
 
-    look = {**sns.plotting_context("notebook", font_scale=0.9), **sns.axes_style("whitegrid")}
-    look |= {"font.family": "IPAexGothic", "axes.edgecolor": GREY, "axes.spines.top": False, "axes.spines.right": False}
-    return look
+    Written out, since to import seaborn and the statistics behind it takes longer than to draw the first picture.
+    """
+    import matplotlib_fontja  # registers the Japanese font  # noqa: F401
+
+    large, small, dark, light = 10.8, 9.9, ".15", ".8"
+    look: dict[str, Any] = dict.fromkeys(
+        ("font.size", "axes.labelsize", "axes.titlesize", "legend.title_fontsize"), large
+    )
+    look |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), small)
+    look |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), dark)
+    look |= {"axes.linewidth": 1.25, "grid.linewidth": 1, "grid.color": light, "grid.linestyle": "-", "axes.grid": True}
+    look |= {"lines.linewidth": 1.5, "lines.markersize": 6, "lines.solid_capstyle": "round", "axes.axisbelow": True}
+    look |= {"patch.linewidth": 1, "patch.edgecolor": "w", "patch.force_edgecolor": True}
+    look |= {"figure.facecolor": "white", "axes.facecolor": "white", "axes.edgecolor": GREY}
+    for axis, sides in {"xtick": ("bottom", "top"), "ytick": ("left", "right")}.items():
+        look |= {f"{axis}.{side}": False for side in sides}
+        look |= {f"{axis}.direction": "out", f"{axis}.major.size": 6, f"{axis}.major.width": 1.25}
+        look |= {f"{axis}.minor.size": 4, f"{axis}.minor.width": 1}
+    look |= {f"axes.spines.{side}": side in ("left", "bottom") for side in ("left", "right", "top", "bottom")}
+    return look | {"font.family": "IPAexGothic"}
 
 
 def new_figure(width: float = 9, height: float = 4.2, layout: Any = "constrained", **panels: Any) -> tuple[Figure, Any]:
