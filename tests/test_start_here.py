@@ -7,6 +7,7 @@ import pytest
 
 import crmkit
 from crmkit.lessons import start_here as lesson
+from crmkit.plots import new_figure
 from crmkit.texts import in_language
 from crmkit.training.lessons import lessons
 
@@ -35,6 +36,18 @@ def test_the_widget_says_what_compare_says(look):
     assert [change.low, change.high] == pytest.approx(
         [effect["low"] / effect["baseline"], effect["high"] / effect["baseline"]], rel=0.1
     )
+
+
+@pytest.mark.parametrize(("lever", "look", "drawn"), [
+    (lesson.STARTS_WITH, "net_amount", True), (lesson.STARTS_WITH, "orders", False), ("courtesy", "net_amount", False),
+])  # fmt: skip
+def test_a_prediction_is_drawn_beside_what_it_was_about_alone(lever, look, drawn):
+    shown = []
+    for predicted in (None, 33.0):
+        figure, axes = new_figure(ncols=2)
+        lesson._draw(lever, "much_more", look, figure, axes, predicted)
+        shown.append(len(axes[1].lines) + len(axes[1].collections))
+    assert (shown[1] > shown[0]) == drawn
 
 
 def test_nothing_changed_is_said_to_be_no_change():
@@ -91,4 +104,5 @@ def test_the_map_says_which_lessons_are_there():
     with in_language("en"):
         found = lesson.course(lessons())["Notebook"]
     assert set(found.index[found != "still to come"]) == {one.number for one in lessons()}
-    assert found["08"] == "Repeat and retention (45 min)"
+    minutes = next(one.minutes for one in lessons() if one.number == "08")
+    assert found["08"] == f"Repeat and retention ({minutes} min)"
