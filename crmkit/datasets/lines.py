@@ -119,9 +119,11 @@ class OrderLines(Work):
         elsewhere = again & (runs != runs[alike.first(everywhere)[alike.of]])
         far = np.zeros(len(self.reason), dtype=bool)
         far[rows[elsewhere]] = True
-        copies, lines = self.groups.sizes(far), self.groups.sizes(self.live)
-        twice = (copies > 0) & (copies % np.maximum(lines - copies, 1) == 0)
-        far &= twice[self.groups.of]
+        times = np.zeros(len(self.reason), dtype=np.int64)  # each line comes again elsewhere; 0 if only in part
+        copies, kept = alike.sizes(elsewhere), np.maximum(alike.sizes(~elsewhere), 1)
+        times[rows] = np.where(copies % kept == 0, copies // kept, 0)[alike.of]
+        odd = (times == 0) | self.groups.other(times, self.live)
+        far &= (self.groups.sizes(self.live & odd) == 0)[self.groups.of]
         self.set_aside("line_again", "order_id", far)
         equal = np.zeros(len(self.reason), dtype=bool)
         equal[rows[again]] = True
