@@ -119,15 +119,19 @@ class OrderLines(Work):
         elsewhere = again & (runs != runs[alike.first(everywhere)[alike.of]])
         far = np.zeros(len(self.reason), dtype=bool)
         far[rows[elsewhere]] = True
-        times = np.zeros(len(self.reason), dtype=np.int64)  # each line comes again elsewhere; 0 if only in part
-        copies, kept = alike.sizes(elsewhere), np.maximum(alike.sizes(~elsewhere), 1)
-        times[rows] = np.where(copies % kept == 0, copies // kept, 0)[alike.of]
-        odd = (times == 0) | self.groups.other(times, self.live)
-        far &= (self.groups.sizes(self.live & odd) == 0)[self.groups.of]
+        far &= self._twice(rows, alike, elsewhere)[self.groups.of]
         self.set_aside("line_again", "order_id", far)
         equal = np.zeros(len(self.reason), dtype=bool)
         equal[rows[again]] = True
         self.note("equal_lines", "product_id", equal & ~far, "kept")
+
+    def _twice(self, rows: np.ndarray, alike: Groups, elsewhere: Mask) -> Mask:
+        """Which orders were exported more than once: each of their lines comes again elsewhere, all equally often."""
+        times = np.zeros(len(self.reason), dtype=np.int64)
+        copies, kept = alike.sizes(elsewhere), np.maximum(alike.sizes(~elsewhere), 1)
+        times[rows] = np.where(copies % kept == 0, copies // kept, 0)[alike.of]
+        odd = (times == 0) | self.groups.other(times, self.live)
+        return np.asarray(self.groups.sizes(self.live & odd) == 0)
 
     def _alike(self) -> np.ndarray:
         """Lines of which there may be an equal one: those with the same product in the same order."""

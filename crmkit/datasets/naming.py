@@ -60,15 +60,16 @@ def twins(offer: Offer, at: int) -> list[int]:
 
 
 def _names(headers: Sequence[str]) -> tuple[str, ...]:
-    times = Counter(map(tidy, headers))
-    taken = {header for header in headers if times[tidy(header)] == 1}
+    plain = [tidy(header) for header in headers]
+    times, ranks = Counter(plain), Counter[str]()
+    taken = {header for header, one in zip(headers, plain, strict=True) if times[one] == 1}
     made: list[str] = []
-    for at, header in enumerate(headers):
+    for at, (header, one) in enumerate(zip(headers, plain, strict=True)):
+        ranks[one] += 1
         if not _is_seen(header):
             made.append(_free(text(_UNNAMED, place=at + 1), taken, ""))
-        elif times[tidy(header)] > 1:
-            rank = 1 + sum(tidy(one) == tidy(header) for one in headers[:at])
-            made.append(_free(" ".join(header.split()), taken, f" ({rank})"))
+        elif times[one] > 1:
+            made.append(_free(" ".join(header.split()), taken, f" ({ranks[one]})"))
         else:
             made.append(header)
         taken.add(made[-1])

@@ -47,9 +47,7 @@ _LINE = Table(
 _AMOUNTS = ("net_amount", "gross_amount", "refund_amount", _OF_ORDER)
 
 
-def load_lines(
-    source: Source, proposal: Proposal, how: Reading, *, fill_down: bool = False
-) -> dict[str, LoadedTable]:  # fmt: skip
+def load_lines(source: Source, proposal: Proposal, how: Reading, *, fill_down: bool = False) -> dict[str, LoadedTable]:
     """Turn a source with a line for each item into `orders` and `order_items`, and `products` where they tell of them.
 
     Args:
