@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
+from random import Random
 from types import ModuleType
 
 import ipywidgets
 import pytest
 
 from crmkit.lessons import repeat_and_retention as lesson
+from crmkit.plots import new_figure, png, style
 from crmkit.texts import in_language, text
 from crmkit.widgets.explorer import Answer, Explorer, Number, Prediction
 from tests.lessons_found import MODULES, data_of, module, sample
@@ -87,6 +89,30 @@ def test_every_control_survives_its_ends_in_english(make):
         for value in (*ends(control), start):
             control.value = value
             shows_a_result(explorer)
+
+
+def on_a_new_sheet(explorer: Explorer) -> bytes:
+    """What the explorer shows, drawn on a figure of its own with the panels at the same places."""
+    assert explorer._sheet, "every picture is drawn on new panels: something is drawn beside them"
+    places = [axes.get_position() for axes in explorer._sheet[0].axes]
+    with style():
+        figure, axes = new_figure(**explorer._panels, layout=None)
+        for panel, place in zip(figure.axes, places, strict=True):
+            panel.set_position(place)
+        explorer._draw_result(figure, axes)
+        return png(figure)
+
+
+def test_nothing_of_the_last_picture_stays_in_the_next(make):
+    """Drawn on the sheet of the one before, across combinations of ends: as if drawn on a new one."""
+    explorer = make()
+    explorer.prediction.value = 42
+    explorer.buttons["predict"].click()
+    corners = list(itertools.product(*map(ends, explorer.controls.values())))
+    for values in Random(12).sample(corners, min(len(corners), 6)):
+        for control, value in zip(explorer.controls.values(), values, strict=True):
+            control.value = value
+        assert bytes(explorer.picture.value) == on_a_new_sheet(explorer), values
 
 
 def test_the_result_is_locked_until_predicted(make):

@@ -191,7 +191,7 @@ def test_pictures_show_the_figures(quick_engine):
     assert [note.get_text() for note in age.texts] == ["1.0 days (n = 5)"]
     waits = plot_first_reply_time(ticket_times(*both))
     assert waits.get_title(loc="right") == "n = 3"
-    assert sum(bar.get_height() for bar in waits.patches) == 3
+    assert sum(bars.get_data().values.sum() for bars in waits.patches) == 3
     assert waits.get_xlabel() == "wait for the first reply, hours on the calendar"
     empty = plot_first_reply_time(ticket_times(*together(quick_engine, DESK, LOG.iloc[:0])))
     assert [note.get_text() for note in empty.texts] == ["no data"]

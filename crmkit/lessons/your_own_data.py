@@ -135,7 +135,7 @@ def _first_sentence(said: str) -> str:
 def _draw_nothing(_: Any, axes: Any, __: float | None) -> None:
     for one in axes:
         one.set_axis_off()
-    axes[0].text(0.5, 0.5, text("lesson16.nothing"), ha="center", va="center")
+    axes[0].annotate(text("lesson16.nothing"), (0.5, 0.5), xycoords="axes fraction", ha="center", va="center")
 
 
 def _draw(found: Dataset, sales: pd.Series[float], _: Any, axes: Any, predicted: float | None) -> None:
@@ -143,8 +143,10 @@ def _draw(found: Dataset, sales: pd.Series[float], _: Any, axes: Any, predicted:
     aside = orders.reasons
     names = [text("lesson16.loaded"), *(reason.what for reason in aside)]
     counts = [orders.loaded, *(reason.rows for reason in aside)]
-    bars = axes[0].barh(names[::-1], counts[::-1], color=[ORANGE] * len(aside) + [BLUE])
-    axes[0].bar_label(bars, [f"{count:,}" for count in counts[::-1]], padding=3)
+    places = [-place for place in range(len(names))]
+    bars = axes[0].barh(places, counts, color=[BLUE] + [ORANGE] * len(aside))
+    axes[0].bar_label(bars, [f"{count:,}" for count in counts], padding=3)
+    axes[0].set_yticks(places, names)
     axes[0].set_xlabel(text("lesson16.lines"))
     axes[0].set_xlim(0, max(counts) * 1.2)
     axes[0].grid(axis="y", visible=False)
@@ -152,7 +154,7 @@ def _draw(found: Dataset, sales: pd.Series[float], _: Any, axes: Any, predicted:
         axes[0].axvline(predicted / 100 * sum(counts), color="black", linestyle="--", label=text("lesson16.predicted"))
         axes[0].legend(loc="lower right")
     months = [str(month) for month in sales.index]
-    axes[1].bar(months, sales.to_numpy() / 1000, color=BLUE)
+    axes[1].bar(range(len(months)), sales.to_numpy() / 1000, color=BLUE)
     # a slanted label ends at its bar
     axes[1].set_xticks(range(0, len(months), 3), months[::3], rotation=45, ha="right", rotation_mode="anchor")
     axes[1].set_ylabel(text("lesson16.sales"))

@@ -1,6 +1,6 @@
 """Pictures of metric results: a result in, Axes out, in the language in use, with the interval where there is one."""
 
-from crmkit.plots.base import new_figure, png, style
+from crmkit.plots.base import new_figure, png, style, wipe
 from crmkit.plots.costs import plot_cost_mix
 from crmkit.plots.estimates import plot_estimates
 from crmkit.plots.management import (
@@ -64,4 +64,5 @@ __all__ = [
     "plot_topic_counts",
     "png",
     "style",
+    "wipe",
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
-from crmkit.plots import new_figure, png, style
+from crmkit.plots import new_figure, png, style, wipe
 from crmkit.texts import text
 from crmkit.widgets.picture import Picture, with_static
 
@@ -136,7 +136,7 @@ class Explorer(ipywidgets.VBox):
         self.predicted: float | None = None
         self.unlocked = False
         self.headline = ""
-        self._places: list[Any] | None = None
+        self._sheet: tuple[Figure, Any] | None = None  # drawn on again: new panels take as long as all else
         self.picture = Picture()
         self._summary = ipywidgets.HTML()
         self._summary.add_class("crmkit-summary")
@@ -213,32 +213,29 @@ class Explorer(ipywidgets.VBox):
 
     def _draw(self) -> None:
         with style():
-            kept = self.unlocked and self._places is not None
-            figure, axes = new_figure(**self._panels, layout=None if kept else "constrained")
             if not self.unlocked:
+                figure, axes = new_figure(**self._panels)
                 situation = self._before(figure, axes)
                 self.picture.show(figure, situation)
                 self._say(f"{situation} {text('explorer.locked')}")
                 return
+            figure, axes = self._sheet or new_figure(**self._panels)
+            self._sheet = None  # whatever goes wrong in drawing, the next picture starts on a clean sheet
+            wipe(figure)
+            bare = len(figure.get_children())
             sentence = self._draw_result(figure, axes)
-            self._keep_places(figure)
+            if figure.get_layout_engine():  # laid out once: then the picture holds still while a slider moves
+                figure.draw_without_rendering()
+                figure.set_layout_engine(None)
             self.picture.show(figure, sentence)
+            if len(figure.get_children()) == bare:  # what a lesson adds beside the panels would stay
+                self._sheet = figure, axes
         self._say(sentence)
 
     def _draw_result(self, figure: Figure, axes: Any) -> str:
         answer = self._answer(**{name: control.value for name, control in self.controls.items()})
         answer.draw(figure, axes, self.predicted)
         return f"{answer.sentence} {self._compared(answer.value)}".strip()
-
-    def _keep_places(self, figure: Figure) -> None:
-        """Lay out the first result, then keep its places: the picture holds still while a slider moves, and is drawn
-        in half the time."""
-        if self._places is None:
-            figure.draw_without_rendering()
-            self._places = [axes.get_position() for axes in figure.axes]
-        else:
-            for axes, place in zip(figure.axes, self._places, strict=True):
-                axes.set_position(place)
 
     def _compared(self, value: float) -> str:
         """How far off the prediction was; only where the controls are as they were when it was made."""
