@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from crmkit.lessons.dates import dates
 from crmkit.metrics.relationship.sales import net_sales
 from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
 from crmkit.simulator.compare import Comparison, compare
+from crmkit.simulator.progress import watched
 from crmkit.simulator.world import levers
 from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
@@ -101,8 +103,7 @@ def _changes() -> Mapping[tuple[str, str, str], Change]:
     """Every answer the widget can give: each world is lived once, so that a key is answered at once."""
     return {
         (lever, size, look): _change(worlds, look)
-        for lever in LEVERS
-        for size in SIZES
+        for lever, size in watched(list(product(LEVERS, SIZES)), text("compare.progress"))
         for worlds in [compare("salon", {lever: _value(lever, size)})]
         for look in LOOKS
     }

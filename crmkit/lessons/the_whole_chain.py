@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,7 @@ from crmkit.lessons.dates import Dates, dates, day_after_last
 from crmkit.metrics.service.resolution import first_contact_resolution_rate
 from crmkit.metrics.service.times import first_reply_time
 from crmkit.plots.base import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, paper, style
+from crmkit.simulator.progress import watched
 from crmkit.texts import text
 from crmkit.widgets.exercise import Exercise, Quiz, check, offer, quiz
 from crmkit.widgets.explorer import Answer, Explorer, Number, Prediction
@@ -54,7 +55,7 @@ ARROWS = (
 
 def million_yen() -> Explorer:
     """Which levers are worth the money? Divide a budget over four, and see what truly happens."""
-    known = {steps: spend(*(STEP * one for one in steps)) for steps in every_budget()}
+    known = _every_result()
     order = sorted(known, key=lambda steps: known[steps].profit, reverse=True)
     equal = (1,) * len(LEVERS)
 
@@ -83,6 +84,13 @@ def million_yen() -> Explorer:
         before=_before,
         panels={"ncols": 2, "width": 11, "height": 4.2},
     )
+
+
+@cache
+def _every_result() -> Mapping[tuple[int, ...], Result]:
+    """What each budget comes to: all are lived once, so that a key is answered at once."""
+    all_budgets = watched(list(every_budget()), text("compare.progress"))
+    return {steps: spend(*(STEP * one for one in steps)) for steps in all_budgets}
 
 
 def _yen(amount: float) -> str:
