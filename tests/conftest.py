@@ -89,7 +89,8 @@ def spark() -> Iterator[Any]:
             # tables of a few rows: to compile a query takes longer than to run it (test_cluster compiles as usual)
             .config("spark.sql.codegen.wholeStage", "false")
             .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+            .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC")
+            .config("spark.sql.constraintPropagation.enabled", "false")
             .config("spark.sql.adaptive.enabled", "false")
             # what a column was written for is asked from the JVM at each step: a tenth of the time, for errors alone
             .config("spark.python.sql.dataFrameDebugging.enabled", "false")

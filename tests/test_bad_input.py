@@ -60,7 +60,7 @@ def says(error: BaseException, *parts: str) -> None:
 
 def only_problem(crm: Dataset, kind: str, column: str, rows: int, found: str, action: str = "set_aside") -> None:
     """`problems` has this one, in both languages, with its mend."""
-    matching = [p for p in crm._problems() if p.kind == kind]
+    matching = [p for p in crm.each_problem() if p.kind == kind]
     assert [(p.column, p.rows, p.action) for p in matching] == [(column, rows, action)]
     seen = {}
     for code in LANGUAGES:
@@ -377,7 +377,7 @@ def test_numbers_outside_their_range_are_emptied(tmp_path):
     path.write_text("interaction_id,occurred_at,impression\n1,2024-01-01,2\n2,2024-01-02,5\n", encoding="utf-8")
     crm = load({"interactions": path})
     assert crm.interactions["impression"].to_list() == [2, pd.NA]
-    (problem,) = crm._problems()
+    (problem,) = crm.each_problem()
     assert (problem.kind, problem.rows, problem.action) == ("out_of_range", 1, "emptied")
     assert "-2" in problem.what
 

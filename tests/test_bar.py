@@ -44,10 +44,10 @@ def test_a_cell_shows_how_far_it_is_and_keeps_nothing(cell: Cell) -> None:
 
 
 def test_interrupted_work_takes_its_bar_away(cell: Cell) -> None:
+    bar = watched(range(9), "worlds")
+    assert [next(bar), next(bar)] == [0, 1]
     with pytest.raises(KeyboardInterrupt):
-        for number in watched(range(9), "worlds"):
-            if number == 2:
-                raise KeyboardInterrupt
+        bar.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
     assert cell.shown[-1] == {"text/plain": ""}
 
 

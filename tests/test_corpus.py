@@ -124,10 +124,10 @@ def loads(must: Loads, outcome: Outcome) -> None:
         rows[name] = (len(item.frame), len(crm.rejected[name]))
     assert rows == dict(must.rows)
     found: Counter[str] = Counter()
-    for problem in crm._problems():
+    for problem in crm.each_problem():
         found[problem.kind] += problem.rows
     assert dict(found) == dict(must.problems)
-    aside = sum(problem.rows for problem in crm._problems() if problem.action == "set_aside")
+    aside = sum(problem.rows for problem in crm.each_problem() if problem.action == "set_aside")
     assert aside == sum(count for _, count in rows.values())
     assert bool(aside) == bool(outcome.warned)
     notes = [note.reason for note in crm._notes]

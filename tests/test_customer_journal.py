@@ -290,7 +290,7 @@ def do(db: CustomerDatabase, step: tuple[str, str, Any, dict[str, Any]]) -> None
 
 
 @given(steps=st.lists(STEPS, max_size=10))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_sequence_can_be_taken_back_whole(steps: list[tuple[str, str, Any, dict[str, Any]]]) -> None:
     path = ORIGINAL.with_name("tried.duckdb")
     path.write_bytes(ORIGINAL.read_bytes())

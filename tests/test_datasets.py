@@ -433,7 +433,7 @@ def test_cdnow_loses_nothing(cd):
     plain = cdnow.cdnow_frame()
     assert len(cd.orders) == len(plain) == 69_659
     assert len(cd.rejected["orders"]) == 0
-    assert [(one.kind, one.rows) for one in cd._problems()] == [("copies", 255)]  # bought or exported twice
+    assert [(one.kind, one.rows) for one in cd.each_problem()] == [("copies", 255)]  # bought or exported twice
     assert cd.orders["order_id"].is_unique
     assert cd.orders["customer_id"].to_list() == plain["customer"].to_list()
     assert cd.orders["ordered_at"].to_list() == plain["date"].to_list()

@@ -205,7 +205,7 @@ def test_totals_below_the_table_are_set_aside_and_said(tmp_path, total):
     with pytest.warns(RowsLeftOut):
         crm = load({"orders": path}, columns=OWN)
     assert crm.orders["net_amount"].sum() == 11_000
-    (problem,) = [one for one in crm._problems() if one.action == "set_aside"]
+    (problem,) = [one for one in crm.each_problem() if one.action == "set_aside"]
     assert (problem.kind, problem.rows) == ("total_line", 1)
     assert crm.rejected["orders"]["line"].to_list() == [4]
 

@@ -22,7 +22,7 @@ from tests.small_world import SmallWorld, content, neighbours
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMATS = ("parquet", "csv", "duckdb")
-KILLS = 27
+KILLS = 18
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 

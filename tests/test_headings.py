@@ -217,7 +217,7 @@ def test_an_order_over_several_lines_counts_once():
         warnings.simplefilter("ignore", RowsLeftOut)
         crm = load(lines, tables="orders")
     assert crm.orders["net_amount"].tolist() == [10.0]
-    assert [(problem.kind, problem.rows) for problem in crm._problems()][:1] == [("further_line", 1)]
+    assert [(problem.kind, problem.rows) for problem in crm.each_problem()][:1] == [("further_line", 1)]
 
 
 def test_a_column_left_out_by_hand_stays_out_when_the_mapping_is_kept(tmp_path):

@@ -50,7 +50,7 @@ def quiet(source: Any, **how: Any) -> Dataset:
 
 
 def problems(crm: Dataset) -> dict[str, int]:
-    return {problem.kind: problem.rows for problem in crm._problems()}
+    return {problem.kind: problem.rows for problem in crm.each_problem()}
 
 
 def told(crm: Dataset) -> list[tuple[str, str]]:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cdnow
+import nbformat
 import pandas as pd
 import pytest
-from lesson_files import LESSONS, SOLUTIONS, checks, lesson_of, outputs, read, words_of
+from lesson_files import LESSONS, checks, lesson_of, outputs, read, words_of
 
 from builder import derive, run  # isort: skip
 import crmkit
-from crmkit.texts import messages
+from crmkit.texts import LANGUAGES, messages
 
 pytestmark = pytest.mark.notebooks
-ORDERS_ARE_ENOUGH = [name for name in SOLUTIONS if lesson_of(name).header.tables == ("orders",)]
+ORDERS_ARE_ENOUGH = [slug for slug in LESSONS if lesson_of(slug).header.tables == ("orders",)]
 
 
 @pytest.fixture(scope="session")
@@ -54,31 +56,45 @@ def behind(changed: Any) -> list[str]:
     return keys[keys.index(switch) :]
 
 
-def runs_anew(name: str, file: Path, columns: dict[str, str] | None = None) -> tuple[Any, dict[str, str]]:
-    """Run a solution on other data; its figures must be theirs, its answers right."""
-    saved = read(name)
-    changed = derive.switched(saved, str(file), columns)
-    run.run(changed, may_warn=True)
-    before, after, right = outputs(saved), outputs(changed), words_of(name)["verdict.correct"]
-    showing = [key for key in behind(changed) if re.search(r"\d", before[key])]
-    same = [key for key in showing if after[key] == before[key] and right not in after[key]]
-    assert not same, f"still the course's own data: {same}"
-    wrong = {key: after[key] for key in checks(changed) if right not in after[key]}
-    assert not wrong, "answers must be computed, not stored"
-    return changed, after
+def in_one_kernel(editions: Mapping[str, Any]) -> None:
+    """Run both languages one after the other, with no name left in between; what a lesson keeps is computed once."""
+    whole = nbformat.v4.new_notebook()
+    for name, changed in editions.items():
+        whole.cells += [nbformat.v4.new_code_cell("%reset -f"), *changed.cells]
+        for cell in changed.cells:
+            cell.id = f"{name[:2]}_{cell.id}"
+    run.run(whole, may_warn=True)
+    for changed in editions.values():
+        for cell in changed.cells:
+            cell.id = cell.id[3:]
 
 
-@pytest.mark.parametrize("name", SOLUTIONS)
-def test_a_lesson_runs_on_a_messy_folder(name: str, messy: Path) -> None:
-    runs_anew(name, messy)
+def runs_anew(slug: str, file: Path, columns: dict[str, str] | None = None) -> list[tuple[Any, dict[str, str]]]:
+    """Run the solutions on other data; their figures must be the data's, their answers right."""
+    names = [f"{code}/solutions/{slug}" for code in LANGUAGES]
+    editions = {name: derive.switched(read(name), str(file), columns) for name in names}
+    in_one_kernel(editions)
+    for name, changed in editions.items():
+        before, after, right = outputs(read(name)), outputs(changed), words_of(name)["verdict.correct"]
+        showing = [key for key in behind(changed) if re.search(r"\d", before[key])]
+        same = [key for key in showing if after[key] == before[key] and right not in after[key]]
+        assert not same, f"still the course's own data: {name}, {same}"
+        wrong = {key: after[key] for key in checks(changed) if right not in after[key]}
+        assert not wrong, f"answers must be computed, not stored: {name}"
+    return [(changed, outputs(changed)) for changed in editions.values()]
 
 
-@pytest.mark.parametrize("name", ORDERS_ARE_ENOUGH)
-def test_a_lesson_about_orders_runs_on_real_purchases(name: str) -> None:
-    changed, after = runs_anew(name, cdnow.cdnow_csv(), cdnow.OWN_NAMES)
-    switch = behind(changed)[0]
-    assert f"{cdnow.ORDERS:,}" in after[switch], "read in full"
-    assert "orders.csv" in after[switch]
+@pytest.mark.parametrize("slug", LESSONS)
+def test_a_lesson_runs_on_a_messy_folder_in_both_languages(slug: str, messy: Path) -> None:
+    assert len(runs_anew(slug, messy)) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize("slug", ORDERS_ARE_ENOUGH)
+def test_a_lesson_about_orders_runs_on_real_purchases_in_both_languages(slug: str) -> None:
+    for changed, after in runs_anew(slug, cdnow.cdnow_csv(), cdnow.OWN_NAMES):
+        switch = behind(changed)[0]
+        assert f"{cdnow.ORDERS:,}" in after[switch], "read in full"
+        assert "orders.csv" in after[switch]
 
 
 @pytest.mark.parametrize("slug", LESSONS)

@@ -299,7 +299,7 @@ def test_every_rewrite_is_counted_and_said(tmp_path):
     lines += ["A,R6.4.1,￥100,○", 'B,令和6年4月2日,"1,200円",×', "A,2024-04-03,5.5,未"]
     path.write_text("\n".join(lines), encoding="cp932")
     crm = load({"orders": path})
-    told = {(one.kind, one.column): (one.rows, one.action) for one in crm._problems()}
+    told = {(one.kind, one.column): (one.rows, one.action) for one in crm.each_problem()}
     assert told == {("era_date", "ordered_at"): (2, "changed"), ("rewritten", "net_amount"): (2, "changed")}
     assert crm.orders["is_test"].to_list() == [True, False, False]
     with in_language("ja"):
@@ -310,7 +310,7 @@ def test_serials_are_said(tmp_path):
     table = pa.table({"customer_id": ["A", "B"], "ordered_at": [45383.5, 45384.0], "net_amount": [1, 2]})
     pq.write_table(table, tmp_path / "shop.parquet")
     crm = load({"orders": tmp_path / "shop.parquet"})
-    assert [(one.kind, one.rows, one.action) for one in crm._problems()] == [("serial_date", 2, "changed")]
+    assert [(one.kind, one.rows, one.action) for one in crm.each_problem()] == [("serial_date", 2, "changed")]
     for code in LANGUAGES:
         with in_language(code):
             assert "2024-04-01" in crm.problems["problem"][0]

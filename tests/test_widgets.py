@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
-from random import Random
 from types import ModuleType
 
 import ipywidgets
@@ -71,14 +70,18 @@ def shows_a_result(explorer: Explorer) -> None:
 
 
 def test_every_control_survives_its_ends_in_every_combination(make):
+    """Nothing fails, and nothing of the last picture stays in the next: it is as if drawn on new panels."""
     with in_language("ja"):
         explorer = make()
-        explorer.buttons["skip"].click()
+        explorer.prediction.value = 42
+        explorer.buttons["predict"].click()
         assert 1 <= len(explorer.controls) <= 4
-        for values in itertools.product(*map(ends, explorer.controls.values())):
+        for place, values in enumerate(itertools.product(*map(ends, explorer.controls.values()))):
             for control, value in zip(explorer.controls.values(), values, strict=True):
                 control.value = value
             shows_a_result(explorer)
+            if place % 4 == 1:
+                assert bytes(explorer.picture.value) == on_a_new_sheet(explorer), values
 
 
 def test_every_control_survives_its_ends_in_english(make):
@@ -101,18 +104,6 @@ def on_a_new_sheet(explorer: Explorer) -> bytes:
             panel.set_position(place)
         explorer._draw_result(figure, axes)
         return png(figure)
-
-
-def test_nothing_of_the_last_picture_stays_in_the_next(make):
-    """Drawn on the sheet of the one before, across combinations of ends: as if drawn on a new one."""
-    explorer = make()
-    explorer.prediction.value = 42
-    explorer.buttons["predict"].click()
-    corners = list(itertools.product(*map(ends, explorer.controls.values())))
-    for values in Random(12).sample(corners, min(len(corners), 6)):
-        for control, value in zip(explorer.controls.values(), values, strict=True):
-            control.value = value
-        assert bytes(explorer.picture.value) == on_a_new_sheet(explorer), values
 
 
 def test_the_result_is_locked_until_predicted(make):

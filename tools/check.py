@@ -23,9 +23,8 @@ import machine
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 45 * 60  # whatever takes longer hangs
 MODULE = [sys.executable, "-m"]
-# What stays in one process, and what comes first, is told in tests/conftest.py. One process more than there are cores:
-# a test that waits for a browser, a kernel or a disk leaves its core to another.
-TOGETHER = ["-n", str((os.cpu_count() or 1) + 1), "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# What stays in one process, and what comes first, is told in tests/conftest.py.
+TOGETHER = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 STEPS = {
     "lint": [*MODULE, "ruff", "check", "."],
     "format": [*MODULE, "ruff", "format", "--check", "."],

@@ -247,11 +247,9 @@ class CustomerDatabase:
         Raises:
             ParameterError, ColumnError, WrongType: as for `correct`; or `where` is empty.
         """
-        of = self._table(table)
+        of = self._table(table, needs_key=True)
         if not isinstance(where, Mapping) or not where:
             raise ParameterError("no_where", table=table)
-        if not of.key:
-            raise ParameterError("database_no_key", table=table)
         plain = self._checks.checked(of, values)
         with self._journal.transaction():
             return self._set(of, plain, where, "change", why)
@@ -271,9 +269,7 @@ class CustomerDatabase:
             ParameterError: there is a row with this key already.
             ColumnError, WrongType: a needed column is missing, there is no such column, or it does not take the value.
         """
-        of = self._table(table)
-        if not of.key:
-            raise ParameterError("database_no_key", table=table)
+        of = self._table(table, needs_key=True)
         missing = [name for name, column in of.columns.items() if not column.nullable and row.get(name) is None]
         if missing:
             raise ColumnError("value_needed", table=table, column=", ".join(missing))
@@ -411,10 +407,12 @@ class CustomerDatabase:
             raise ParameterError("database_closed", file=self.path.name)
         return self._connection
 
-    def _table(self, name: str) -> ShopTable:
+    def _table(self, name: str, *, needs_key: bool = False) -> ShopTable:
         self._now()
         if name not in self._tables:
             raise ParameterError("table_not_there", table=name, found=", ".join(self._tables))
+        if needs_key and not self._tables[name].key:
+            raise ParameterError("database_no_key", table=name)
         return self._tables[name]
 
     def _set(

@@ -49,7 +49,7 @@ class Dataset(Crm):
     @property
     def problems(self) -> pd.DataFrame:
         """What is wrong: `table`, `column`, `rows`, `problem`, `found` (examples), `action` taken and the `mend`."""
-        return problems_frame(list(self._problems()))
+        return problems_frame(list(self.each_problem()))
 
     @property
     def rejected(self) -> dict[str, pd.DataFrame]:
@@ -171,7 +171,8 @@ class Dataset(Crm):
     def __repr__(self) -> str:
         return self.report()
 
-    def _problems(self) -> Iterator[Problem]:
+    def each_problem(self) -> Iterator[Problem]:
+        """Each problem as it was found, with its `kind`; `problems` is the table of them."""
         for item in self._loaded.values():
             yield from item.problems
         yield from self._across

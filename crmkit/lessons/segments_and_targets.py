@@ -38,6 +38,7 @@ from crmkit.widgets.picture import show
 
 __all__ = [
     "COUPON",
+    "GROUPS",
     "OFTEN",
     "ON_PAPER",
     "QUIET_DAYS",
@@ -57,6 +58,7 @@ __all__ = [
     "whom_to_write",
 ]
 
+GROUPS = ("regular_active", "regular_quiet", "rare_active", "rare_quiet")  # what `grouped` tells apart
 COUPON = LEVERS["campaign_discount"]  # the share that it takes off
 STAMP, MARGIN = 85, 2_400  # yen: a postcard, and what is left of an order before coupons, as in this shop
 

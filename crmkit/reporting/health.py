@@ -160,7 +160,7 @@ def _checks(data: Any, tables: Mapping[str, Any]) -> Iterator[Block]:
     known = {name: table for name, table in tables.items() if name in schema.TABLES}
     if not known:
         return
-    problems = data._problems() if isinstance(data, Dataset) else ()
+    problems = data.each_problem() if isinstance(data, Dataset) else ()
     said = {(one.table, one.column, _SAME_AS[one.kind]) for one in problems if one.kind in _SAME_AS}
     found = frames.rows(frames.as_frame(validate_tables(known)))
     rows = [

@@ -275,7 +275,7 @@ by_group = crmkit.campaign_lift(tests, orders=letters.test_orders, horizon_days=
 by_group[["group", "n", "treatment", "control", "value", "low", "high"]]
 
 # %%
-shares = by_group.set_index("group")
+shares = by_group.set_index("group").reindex(lesson.GROUPS)
 lesson.show(plot_campaign_lift(by_group), lesson.say_lift(by_group))
 
 # %% [markdown] lang="ja" part="effect"
