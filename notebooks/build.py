@@ -3,6 +3,7 @@
     python notebooks/build.py               all lessons
     python notebooks/build.py --only 08     one lesson
     python notebooks/build.py --check       change nothing, list what is not as it would be built
+    python notebooks/build.py --check --saved    the same without running: outputs as saved, which nbval puts to a test
     python notebooks/build.py --stamp 08    note in lesson 08 that its English says what its Japanese says now
 
 The generated notebooks are committed, and never edited: the next build would undo it.
@@ -26,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; 0 when all is well."""
     parser = argparse.ArgumentParser(description="Writes the lesson notebooks.")
     parser.add_argument("--check", action="store_true", help="change nothing, list what is stale")
+    parser.add_argument(
+        "--saved", action="store_true", help="with --check: run nothing, take outputs as they are saved"
+    )
     parser.add_argument("--only", metavar="NN", help="one lesson, by its number")
     parser.add_argument("--stamp", metavar="NN", help="note that a lesson's English says what its Japanese says now")
     parser.add_argument("--folder", type=Path, default=HERE, help="the folder that holds lessons/ (default: this one)")
@@ -39,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if not chosen.check:
             course.build(chosen.folder, only=chosen.only, say=say)
-        troubles = course.check(chosen.folder, only=chosen.only, say=say) if chosen.check else []
+        troubles = course.check(chosen.folder, only=chosen.only, saved=chosen.saved, say=say) if chosen.check else []
     except Refused as refused:
         troubles = refused.troubles
     for trouble in troubles:

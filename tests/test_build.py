@@ -445,6 +445,27 @@ def test_check_lists_everything_and_changes_nothing(built: Path) -> None:
     assert (built / "ja" / "my_own.ipynb").exists()
 
 
+def test_check_without_running_takes_outputs_as_saved(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "compute", lambda *_: pytest.fail("it was run"))
+    assert course.check(built, saved=True, say=quiet) == []
+    lesson = built / "lessons" / "07_small.py"
+    lesson.write_text(lesson.read_text(encoding="utf-8").replace("To begin", "To start"), encoding="utf-8")
+    found = course.check(built, saved=True, say=quiet)
+    changed = {one.lesson for one in found if "To start" in one.what and one.lesson.endswith(".ipynb")}
+    assert changed == {f"{room}/07_small.ipynb" for room in ("en", "en/solutions", "trainer/en")}
+    assert not [one for one in found if one.lesson.startswith(("ja", "trainer/ja"))]
+    solution = built / "en" / "solutions" / "07_small.ipynb"
+    notebook = json.loads(solution.read_text(encoding="utf-8"))
+    notebook["metadata"]["crmkit"]["values"].pop()
+    solution.write_text(json.dumps(notebook), encoding="utf-8")
+    (trouble,) = course.check(built, saved=True, say=quiet)
+    assert (trouble.lesson, trouble.place[:2]) == ("07_small", "en")
+    assert "run make notebooks" in trouble.what
+    solution.unlink()
+    (trouble,) = course.check(built, saved=True, say=quiet)
+    assert "run make notebooks" in trouble.what
+
+
 def test_the_command_says_what_is_wrong_and_ends_with_1(built: Path) -> None:
     (built / "lessons" / "07_small.py").write_text(LESSON, encoding="utf-8")
 

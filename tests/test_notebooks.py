@@ -1,21 +1,22 @@
 """The generated notebooks as people meet them: saved results hold, links lead somewhere, nothing is left over.
 
 nbval is strict on the solutions: every text output is computed again and compared, and with it the sentence that each
-widget stores beside its picture. nbval 0.11 leaves out `image/png` (unless started with `--nbdime`) and the widget's
-view id by itself, so nothing has to be excluded here: the bytes of a picture differ from machine to machine, and that
-one was drawn at all is compared by `build.py --check`. nbclient, which the other tests use, passes notebooks whose
-widgets hold an error; `builder.run` looks for those and fails.
+widget stores beside its picture, and, in one more cell, what stands in the prose. nbval 0.11 leaves out `image/png`
+(unless started with `--nbdime`) and the widget's view id by itself, so nothing has to be excluded here: the bytes of a
+picture differ from machine to machine, and that one was drawn at all is compared by `build.py --check`. nbclient, which
+the other tests use, passes notebooks whose widgets hold an error; `builder.run` looks for those and fails.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -39,6 +40,17 @@ def nbval(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def with_values(notebook: Any) -> Any:
+    """With one more cell that works out what stands in the prose, and what that gave when the notebook was built."""
+    saved = course.saved_values(notebook)
+    asking = run.question(list(saved))
+    said = "\n" + json.dumps([list(one) for one in saved.values()]) + "\n"
+    asking.outputs = [nbformat.v4.new_output("stream", name="stdout", text=said)]
+    asking.execution_count = 1 + sum(cell.cell_type == "code" for cell in notebook.cells)
+    notebook.cells.append(asking)
+    return notebook
+
+
 def counted(said: str, word: str) -> int:
     return sum(map(int, re.findall(rf"(\d+) {word}", said.splitlines()[-1])))
 
@@ -50,29 +62,29 @@ def test_there_are_lessons() -> None:
 def test_the_saved_results_hold(tmp_path: Path) -> None:
     cells = 0
     for name in SOLUTIONS:
-        shutil.copy(NOTEBOOKS / f"{name}.ipynb", tmp_path / f"{name.replace('/', '-')}.ipynb")
-        cells += sum(cell.cell_type == "code" for cell in read(name).cells)
+        notebook = with_values(read(name))
+        nbformat.write(notebook, tmp_path / f"{name.replace('/', '-')}.ipynb")
+        cells += sum(cell.cell_type == "code" for cell in notebook.cells)
     done = nbval(tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     assert counted(done.stdout, "passed") == cells
 
 
-def test_a_changed_headline_of_a_widget_would_be_seen(tmp_path: Path) -> None:
+def test_a_changed_headline_of_a_widget_and_a_changed_number_in_the_prose_would_be_seen(tmp_path: Path) -> None:
     notebook = read(SOLUTIONS[0])
-    pictures = [
-        (at, output)
-        for at, cell in enumerate(notebook.cells)
-        for output in cell.get("outputs", ())
-        if "image/png" in output.get("data", {})
-    ]
-    at, first = pictures[0]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output]
+    first = next(output for output in outputs if "image/png" in output.data)
     first.data["text/plain"] = re.sub(r"\d", "9", first.data["text/plain"], count=1)
-    notebook.cells = notebook.cells[: at + 1]
-    nbformat.write(notebook, tmp_path / "changed.ipynb")
+    values = [json.loads(one) for one in notebook.metadata.crmkit["values"]]
+    number = next(one for one in values if re.search(r"\d", one[3]))
+    number[3] += "0"
+    notebook.metadata.crmkit["values"] = [json.dumps(one) for one in values]
+    nbformat.write(with_values(notebook), tmp_path / "changed.ipynb")
     done = nbval(tmp_path)
     assert done.returncode == 1
-    assert counted(done.stdout, "failed") == 1
+    assert counted(done.stdout, "failed") == 2
     assert "text/plain" in done.stdout
+    assert number[3] in done.stdout
 
 
 @pytest.mark.parametrize("name", SOLUTIONS)

@@ -33,7 +33,7 @@ STEPS = {
     "worlds": [sys.executable, "docs/build.py", "--check"],
     "reference": [sys.executable, "docs/reference.py", "--check"],
     "sheet": [sys.executable, "docs/sheet.py", "--check"],
-    "lessons": [sys.executable, "notebooks/build.py", "--check"],
+    "lessons": [sys.executable, "notebooks/build.py", "--check", "--saved"],  # nbval runs them, among the tests
     "tests": [*MODULE, "pytest", "--durations=10", *TOGETHER],  # nbval over the lessons, Spark and the browser too
 }
 NEED_MACHINE = {"tests"}

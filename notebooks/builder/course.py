@@ -16,12 +16,14 @@ import nbformat
 from builder import pages, prose, source, trainer
 from builder.derive import KINDS, Edition, notebook
 from builder.listing import listing
+from builder.prose import Placeholder
 from builder.run import Failed, compute
 from builder.source import Lesson
 from builder.trouble import Refused, Trouble
 from crmkit.texts import LANGUAGES, Language
 
 Say = Callable[[str], object]
+Answers = dict[Placeholder, tuple[bool, str]]
 AT_ONCE = 2  # a kernel each
 SHOWN_LINES = 12  # of a difference
 
@@ -45,15 +47,15 @@ def build(folder: Path, *, only: str | None = None, say: Say = print) -> None:
         say(f"removed, its lesson is gone: {path}")
 
 
-def check(folder: Path, *, only: str | None = None, say: Say = print) -> list[Trouble]:
+def check(folder: Path, *, only: str | None = None, saved: bool = False, say: Say = print) -> list[Trouble]:
     """Everything that is not as `build` would write it; changes nothing.
 
     Sources, text outputs and metadata are compared. Of pictures only that they are there: their bytes differ between
-    machines.
+    machines. With `saved`, no lesson is run: its outputs and values are taken as they stand in its solution.
     """
     try:
         lessons = _read(folder, only)
-        content = _content(lessons, only, say) | _readme(folder, lessons)
+        content = _content(lessons, only, say, folder if saved else None) | _readme(folder, lessons)
     except Refused as refused:
         return refused.troubles
     troubles = [Trouble(path, "the file", "is left over: its lesson is gone") for path in _leftovers(folder, lessons)]
@@ -103,13 +105,13 @@ def _read(folder: Path, only: str | None) -> list[Lesson]:
     return lessons
 
 
-def _content(lessons: Sequence[Lesson], only: str | None, say: Say) -> dict[str, str]:
-    """What every generated file holds, by its path below the course's folder."""
+def _content(lessons: Sequence[Lesson], only: str | None, say: Say, saved: Path | None = None) -> dict[str, str]:
+    """What every generated file holds, by its path below the course's folder; `saved` is where not to run is read."""
     work = [(lesson, code) for lesson in lessons if only in (None, lesson.number) for code in LANGUAGES]
     content: dict[str, str] = {}
     troubles: list[Trouble] = []
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        for made, wrong in workers.map(lambda one: _editions(one[0], one[1], say), work):
+        for made, wrong in workers.map(lambda one: _editions(one[0], one[1], say, saved), work):
             content |= made
             troubles += wrong
     if troubles:
@@ -127,17 +129,16 @@ def _readme(folder: Path, lessons: Sequence[Lesson]) -> dict[str, str]:
     return {"../README.md": pages.readme(path.read_text(encoding="utf-8"), lessons)} if path.is_file() else {}
 
 
-def _editions(lesson: Lesson, language: Language, say: Say) -> tuple[dict[str, str], list[Trouble]]:
-    """All editions of a lesson in one language, from a single run."""
+def _editions(lesson: Lesson, language: Language, say: Say, saved: Path | None) -> tuple[dict[str, str], list[Trouble]]:
+    """All editions of a lesson in one language, from a single run, or from what the last one left."""
     begin = time.monotonic()
     solution = Edition(lesson, language, "solution")
     asked = [
         (one, cell) for cell in lesson.cells if not cell.is_code for one in prose.placeholders(cell.words[language])
     ]
     wanted = list(dict.fromkeys([*(one for one, _ in asked), *trainer.wanted(lesson.cells)]))
-    trial = notebook(solution, dict.fromkeys(wanted, ""))
     try:
-        answers = compute(trial, wanted)
+        ran, answers = _last_run(saved / solution.path, wanted) if saved else _run(solution, wanted)
     except Failed as failed:
         return {}, [Trouble(lesson.slug, f"{language}, {place}", what) for place, what in failed.wrong]
     troubles = [
@@ -148,19 +149,47 @@ def _editions(lesson: Lesson, language: Language, say: Say) -> tuple[dict[str, s
     if troubles:
         return {}, troubles
     values = {one: said for one, (fine, said) in answers.items() if fine}
-    ran = {cell.id: cell for cell in trial.cells}
     made = {}
     for kind in KINDS:
         edition = Edition(lesson, language, kind)
         pages_of = notebook(edition, values)
+        if kind == "solution":
+            lines = [json.dumps([*one, *answers[one]], ensure_ascii=False) for one in wanted]  # one line each in a diff
+            pages_of.metadata.crmkit["values"] = lines
         if kind != "exercise":
             for cell in pages_of.cells:
-                if cell.cell_type == "code":
+                if cell.cell_type == "code" and cell.id in ran:
                     cell.outputs, cell.execution_count = ran[cell.id].outputs, ran[cell.id].execution_count
         nbformat.validate(pages_of)
         made[edition.path] = nbformat.writes(pages_of) + "\n"
-    say(f"{lesson.slug} {language}: {len(trial.cells)} cells, {time.monotonic() - begin:.1f} s")
+    say(f"{lesson.slug} {language}: {len(ran)} cells, {time.monotonic() - begin:.1f} s")
     return made, []
+
+
+def _run(solution: Edition, wanted: Sequence[Placeholder]) -> tuple[dict[str, Any], Answers]:
+    """Run a solution: its cells by id, and what the placeholders come to."""
+    trial = notebook(solution, dict.fromkeys(wanted, ""))
+    answers = compute(trial, wanted)
+    return {cell.id: cell for cell in trial.cells}, answers
+
+
+def _last_run(path: Path, wanted: Sequence[Placeholder]) -> tuple[dict[str, Any], Answers]:
+    """The same as the last run left it; `saved_values` puts the values to a test."""
+    try:
+        there = nbformat.read(path, 4)
+        answers = saved_values(there)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        raise Failed([("the solution", f"cannot be read, run make notebooks: {error}")]) from None
+    never = [one for one in wanted if one not in answers]
+    if never:
+        raise Failed([(f"{{{{ {one[0]} }}}}", "was never worked out: run make notebooks") for one in never])
+    return {cell.id: cell for cell in there.cells}, {one: answers[one] for one in wanted}
+
+
+def saved_values(solution: Any) -> Answers:
+    """What the placeholders came to when this notebook was built."""
+    told = map(json.loads, solution.metadata["crmkit"]["values"])
+    return {(expression, spec): (fine, said) for expression, spec, fine, said in told}
 
 
 def _usable(fine: bool, said: str) -> bool:

@@ -148,7 +148,7 @@ def compute(
     notebook: Any, wanted: Sequence[Placeholder], *, may_warn: bool = False
 ) -> dict[Placeholder, tuple[bool, str]]:
     """Run the notebook and, in one more cell that is not kept, work out the placeholders: (fine, value or error)."""
-    asking = nbformat.v4.new_code_cell(FILLING.format(wanted=[list(one) for one in wanted]), id="placeholders")
+    asking = question(wanted)
     notebook.cells.append(asking)
     try:
         run(notebook, may_warn=may_warn)
@@ -156,6 +156,11 @@ def compute(
         notebook.cells.pop()
     said = "".join(output.get("text", "") for output in asking.outputs)
     return {one: (fine, value) for one, (fine, value) in zip(wanted, json.loads(said.splitlines()[-1]), strict=True)}
+
+
+def question(wanted: Sequence[Placeholder]) -> Any:
+    """The cell that works out placeholders; it prints an empty line and a list of (fine, value or error) as JSON."""
+    return nbformat.v4.new_code_cell(FILLING.format(wanted=[list(one) for one in wanted]), id="placeholders")
 
 
 def _place(cell: Any) -> str:
