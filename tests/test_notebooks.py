@@ -3,7 +3,7 @@
 nbval is strict on the solutions: every text output is computed again and compared, and with it the sentence that each
 widget stores beside its picture, and, in one more cell, what stands in the prose. nbval 0.11 leaves out `image/png`
 (unless started with `--nbdime`) and the widget's view id by itself, so nothing has to be excluded here: the bytes of a
-picture differ from machine to machine, and that one was drawn at all is compared by `build.py --check`. nbclient, which
+picture differ from machine to machine, and that one is drawn at all `test_other_shops.py` sees. nbclient, which
 the other tests use, passes notebooks whose widgets hold an error; `builder.run` looks for those and fails.
 """
 

@@ -56,6 +56,15 @@ def behind(changed: Any) -> list[str]:
     return keys[keys.index(switch) :]
 
 
+def pictured(notebook: Any) -> list[str]:
+    """The cells that show a picture; that its sentence is the same does not say that it is drawn."""
+    return [
+        cell.id
+        for cell in notebook.cells
+        if any(output.get("data", {}).get("image/png") for output in cell.get("outputs", ()))
+    ]
+
+
 def in_one_kernel(editions: Mapping[str, Any]) -> None:
     """Run both languages one after the other, with no name left in between; what a lesson keeps is computed once."""
     whole = nbformat.v4.new_notebook()
@@ -81,6 +90,7 @@ def runs_anew(slug: str, file: Path, columns: dict[str, str] | None = None) -> l
         assert not same, f"still the course's own data: {name}, {same}"
         wrong = {key: after[key] for key in checks(changed) if right not in after[key]}
         assert not wrong, f"answers must be computed, not stored: {name}"
+        assert pictured(changed) == pictured(read(name)), f"a picture is missing: {name}"
     return [(changed, outputs(changed)) for changed in editions.values()]
 
 
