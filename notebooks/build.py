@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stamp", metavar="NN", help="note that a lesson's English says what its Japanese says now")
     parser.add_argument("--folder", type=Path, default=HERE, help="the folder that holds lessons/ (default: this one)")
     chosen = parser.parse_args(arguments)
+    if chosen.saved and not chosen.check:
+        parser.error("--saved goes with --check: a build runs every lesson")
     say = partial(print, flush=True)
     begin = time.monotonic()
     try:

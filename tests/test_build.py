@@ -479,6 +479,8 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(built: Path) -> None:
     assert "check: 3 to mend" in stale.stdout
     assert command("--stamp", "07").stdout == "07_small: 3 English cells stamped anew\n"
     assert "there is no lesson 99; there are 07" in command("--only", "99").stderr
+    alone = command("--saved")
+    assert (alone.returncode, "--saved goes with --check" in alone.stderr) == (2, True)
     fine = command("--check", "--only", "07")
     assert (fine.returncode, fine.stderr) == (0, "")
     assert "check: all well" in fine.stdout
