@@ -89,9 +89,10 @@ def spark() -> Iterator[Any]:
             # tables of a few rows: to compile a query takes longer than to run it (test_cluster compiles as usual)
             .config("spark.sql.codegen.wholeStage", "false")
             .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-            .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC")
+            # nearly all of the time goes into analysing plans: neither what the optimizer infers nor what it adapts pays
             .config("spark.sql.constraintPropagation.enabled", "false")
             .config("spark.sql.adaptive.enabled", "false")
+            .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC")
             # what a column was written for is asked from the JVM at each step: a tenth of the time, for errors alone
             .config("spark.python.sql.dataFrameDebugging.enabled", "false")
             .config("spark.sql.session.timeZone", "UTC")

@@ -186,6 +186,29 @@ def odd_explorer(answer) -> Explorer:
     )
 
 
+def test_what_is_drawn_beside_the_panels_or_before_a_failure_does_not_stay():
+    found = []
+
+    def answer(month):
+        def draw(figure, axes, _):
+            found.append((month, len(figure.texts), len(figure.axes), len(axes.lines)))
+            axes.plot([0, 1], [0, 1])
+            if month == 0.5:
+                figure.text(0.5, 0.5, "beside")
+                figure.add_axes((0.1, 0.1, 0.2, 0.2))
+            if month == 1:
+                raise RuntimeError("half drawn")
+
+        return Answer(0.0, "drawn", draw)
+
+    explorer = odd_explorer(answer)
+    explorer.buttons["skip"].click()
+    for month in (0.5, 0, 1, 0, 0.5):
+        explorer.controls["month"].value = month
+        assert failed(explorer) == (month == 1)
+    assert found == [(month, 0, 1, 0) for month in (0, 0.5, 0, 1, 0, 0.5)]
+
+
 def test_an_exception_becomes_a_sentence():
     def answer(month):
         raise RuntimeError("<b>boom</b>")
