@@ -89,7 +89,7 @@ def spark() -> Iterator[Any]:
             # tables of a few rows: to compile a query takes longer than to run it (test_cluster compiles as usual)
             .config("spark.sql.codegen.wholeStage", "false")
             .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-            # nearly all of the time goes into analysing plans: neither what the optimizer infers nor what it adapts pays
+            # nearly all time goes into analysing plans: neither what the optimizer infers nor what it adapts pays
             .config("spark.sql.constraintPropagation.enabled", "false")
             .config("spark.sql.adaptive.enabled", "false")
             .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC")
